@@ -1,0 +1,1 @@
+"""Curvewise: a learning-curve diagnosis service."""

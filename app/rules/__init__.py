@@ -1,0 +1,1 @@
+"""One file a pathology, one explicit catalogue. Pure: no clock, no environment, no database, no logging."""

@@ -1,0 +1,32 @@
+"""What the job told about itself, beside its curves."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+RunState = Literal["running", "finished", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The facts about a run that its curves do not show. Every field may be unknown."""
+
+    num_classes: Annotated[
+        int | None,
+        Field(ge=2, le=10_000_000, description="Number of classes (for a language model, the vocabulary) [classes]."),
+    ] = None
+    planned_steps: Annotated[
+        float | None, Field(gt=0, allow_inf_nan=False, description="How long the run is meant to be [steps].")
+    ] = None
+    state: Annotated[RunState, Field(description="Whether the job still runs, has finished, or has failed.")] = (
+        "running"
+    )
+    schedule: Annotated[
+        str | None,
+        Field(max_length=100, description="The learning-rate schedule by name, where the job told it."),
+    ] = None
+    caveats: Annotated[
+        tuple[str, ...],
+        Field(description="Known lies of the source, such as 'train/loss is a running mean'."),
+    ] = ()

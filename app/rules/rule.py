@@ -1,0 +1,53 @@
+"""What a rule is: a plain value, and the one guard that decides whether it can judge."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from app.rules.context import Context
+from app.rules.verdict import Clear, Finding, Skipped, Verdict
+from app.signals.view import View
+
+
+class Params(BaseModel):
+    """The tunable numbers of a rule. Each field states its default, bound, unit and meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Need:
+    """A curve that a rule cannot do without, and how many finite points of it."""
+
+    curve: str
+    min_points: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What recognises one pathology. `check` is called only when every need is met."""
+
+    code: str
+    name: str
+    doc: str
+    needs: tuple[Need, ...]
+    params: type[Params]
+    check: Callable[[View, Context, Any], Finding | Clear | Skipped]
+
+    def judge(self, view: View, context: Context, params: Params) -> Verdict:
+        """The verdict on one run, with the rule's code and name filled in."""
+        reason = self.missing(view)
+        outcome = Skipped(reason=reason) if reason else self.check(view, context, params)
+        return replace(outcome, code=self.code, rule=self.name)
+
+    def missing(self, view: View) -> str | None:
+        """Why the rule cannot judge these curves, None when it can."""
+        for need in self.needs:
+            have = len(view.curves[need.curve].finite()) if need.curve in view.curves else 0
+            if have == 0:
+                return f"{need.curve} was not logged"
+            if have < need.min_points:
+                return f"{need.curve} has {have} of the {need.min_points} finite points that this rule needs"
+        return None

@@ -1,0 +1,45 @@
+"""One frozen Settings, made by the caller and passed in."""
+
+import os
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.errors import InvalidInput
+
+PREFIX = "CURVEWISE_"
+
+
+class Settings(BaseModel):
+    """Everything about a server that can be set, by a flag of `curvewise serve` or by `CURVEWISE_<NAME>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: str = Field(
+        "sqlite:///curvewise.db", description="Where runs are stored: sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one")
+    workers: int = Field(1, ge=1, le=64, description="Server processes")
+    max_body_bytes: int = Field(
+        32 * 1024 * 1024, ge=1024, description="Largest request body accepted, after decompression [bytes]"
+    )
+    queue_points: int = Field(
+        2_000_000, ge=1, description="Points that may wait to be written before a client gets 503 [points]"
+    )
+
+
+def settings_from(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
+    """Settings from flags (None means not given), else `CURVEWISE_*`, else defaults. Raises InvalidInput."""
+    given: dict[str, object] = {}
+    for name in Settings.model_fields:
+        if flags.get(name) is not None:
+            given[name] = flags[name]
+        elif PREFIX + name.upper() in environ:
+            given[name] = environ[PREFIX + name.upper()]
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise InvalidInput(f"{name} (--{name.replace('_', '-')} or {PREFIX}{name.upper()}): {first['msg']}") from error

@@ -1,0 +1,1 @@
+"""Numbers measured on curves, each with its unit; no threshold lives here. Pure."""
