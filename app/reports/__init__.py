@@ -1,0 +1,1 @@
+"""One file a format: render(diagnosis) -> str. Words and layout only; nothing is judged here."""
