@@ -26,7 +26,7 @@ def for_rules(curve: Curve, max_points: int = 4096) -> Curve:
     kept = _non_finite_kept(finite, max_points // 4)
     real = np.flatnonzero(finite)
     inner = real[1:-1]
-    steps, values = _bin_means(curve.steps[inner], curve.values[inner], max_points - 2 - kept.size)
+    steps, values = _bin_means(curve.steps[inner], curve.values[inner], max_points - 2 - kept.size, curve.steps[kept])
     exact = np.union1d(kept, real[[0, -1]] if real.size else real)
     steps = np.concatenate((steps, curve.steps[exact]))
     values = np.concatenate((values, curve.values[exact]))
@@ -53,15 +53,14 @@ def for_display(curve: Curve, max_points: int) -> Curve:
 
 
 def _non_finite_kept(finite: BoolArray, budget: int) -> IntArray:
-    """Indices [<= budget] of the non-finite points to keep: all, else the ends of stretches, else evenly chosen ends."""
+    """Indices [<= budget] of non-finite points to keep: all, else the ends of stretches, else some of the ends."""
     bad = np.flatnonzero(~finite)
     if bad.size <= budget:
         return bad
     breaks = np.diff(bad) > 1
     ends = bad[np.append(True, breaks) | np.append(breaks, True)]
-    if ends.size <= budget:
-        return ends
-    return ends[np.linspace(0, ends.size - 1, budget).astype(np.intp)]
+    chosen = np.linspace(0, ends.size - 1, min(budget, ends.size)).astype(np.intp)
+    return np.take(ends, chosen)
 
 
 def _bin_edges(count: int, bins: int) -> IntArray:
@@ -69,8 +68,8 @@ def _bin_edges(count: int, bins: int) -> IntArray:
     return np.unique(np.linspace(0, count, min(bins, count), endpoint=False).astype(np.intp))
 
 
-def _bin_means(steps: FloatArray, values: FloatArray, bins: int) -> tuple[FloatArray, FloatArray]:
-    """Mean step and mean value of equally filled bins; the steps increase strictly and lie inside their bins."""
+def _bin_means(steps: FloatArray, values: FloatArray, bins: int, taken: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean step and mean value of equally filled bins; the steps increase strictly and are none of `taken` [steps]."""
     starts = _bin_edges(steps.size, bins)
     if not starts.size:
         return steps[:0], values[:0]
@@ -82,7 +81,9 @@ def _bin_means(steps: FloatArray, values: FloatArray, bins: int) -> tuple[FloatA
     limit = np.finfo(np.float64).max
     with np.errstate(over="ignore"):
         means = np.clip(np.add.reduceat(values * weights, starts), -limit, limit)
-    return np.clip(middle, first, last), means
+    middle = np.clip(middle, first, last)
+    # A bin may close around a non-finite point and have its very step as the mean: then it stands on its first point.
+    return np.where(np.isin(middle, taken), first, middle), means
 
 
 def _bucket_extremes(values: FloatArray, buckets: int) -> IntArray:
