@@ -8,7 +8,9 @@ from pydantic import Field, ValidationError
 
 from app.curves.curve import Curves
 from app.errors import InvalidParams
+from app.rules import exploding
 from app.rules.catalogue import CATALOGUE, CATALOGUE_VERSION
+from app.rules.causes import link
 from app.rules.context import Context, RunState
 from app.rules.rule import Params
 from app.rules.verdict import Clear, Finding, Skipped, Verdict
@@ -48,7 +50,9 @@ def diagnose(curves: Curves, context: Context, params: RawParams | None = None) 
     """
     chosen = resolve_params(params or {})
     view = View(curves)
-    verdicts = [rule.judge(view, context, chosen[rule.name]) for rule in CATALOGUE]
+    diverged = exploding.RULE.judge(view, context, chosen[exploding.RULE.name])
+    exploded_at = diverged.onset_step if isinstance(diverged, Finding) and diverged.severity == "error" else None
+    verdicts = link([rule.judge(view, context, chosen[rule.name], exploded_at) for rule in CATALOGUE])
     return Diagnosis(
         through_step=curves.last_step(),
         state=context.state,

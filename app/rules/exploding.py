@@ -1,40 +1,122 @@
-"""Loss goes to NaN or infinity, or far above where it began."""
+"""Loss goes to NaN or infinity, or far above where it began.
 
-import numpy as np
+Detects
+    A training run that diverged: the loss became NaN or infinite, or climbed far above its start and did not come back.
+Statistic
+    non_finite_points = count of NaN and infinite points [points]
+    peak = highest smoothed train loss over the starting level; end = level at the end over the starting level [ratio].
+    The starting level is log C where the number of classes is known, else the first train loss.
+Fires when
+    The loss ends in NaN or infinity (error); or it was so for a while and recovered (warning); or the peak passed
+    `min_peak` and the loss ended no lower than `min_end` of its start; or the peak passed `absurd_peak`, recovered or not.
+Blind spots
+    A tracker that drops or replaces NaN hides it. Between two logged means a burst can come and go unseen.
+    A short spike that recovers is not an explosion and is not reported.
+Recommends
+    A lower rate (a tenth when it happened at once, a third after a climb), warm-up when the rate was rising,
+    and the checkpoint from before.
+Source
+    The lecture's list of what a loss curve shows: a loss that goes to Inf or NaN has too high a rate or a bad start.
+"""
 
+from pydantic import Field
+
+from app.rules.confidence import from_margins
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation
+from app.signals.explosion import Blowup, NonFinite, blowup, cause_of_non_finite, non_finite
+from app.signals.smoothing import tail_mean
+from app.signals.start import chance_loss, first_level
 from app.signals.view import View
 
 
 class ExplodingParams(Params):
     """Tunable numbers of exploding."""
 
+    min_peak: float = Field(3.0, gt=1, description="Peak over the starting level that counts when it stays [ratio]")
+    min_end: float = Field(0.9, gt=0, description="Level at the end over the start that counts as not back [ratio]")
+    absurd_peak: float = Field(100.0, gt=1, description="Peak over the start that counts even after recovery [ratio]")
+
 
 def check(view: View, context: Context, params: ExplodingParams) -> Finding | Clear:
-    """First thread: a non-finite train loss."""
-    loss = view.curves["train/loss"]
-    bad = np.flatnonzero(~np.isfinite(loss.values))
-    if not bad.size:
+    """Non-finite points first, in train and then in validation loss; then the climb of the finite ones."""
+    for name in ("train/loss", "val/loss"):
+        burst = non_finite(view.curves[name]) if name in view.curves else None
+        if burst:
+            return _not_finite(view, name, burst)
+    if len(view.settled) == 0:
         return Clear()
-    at = float(loss.steps[bad[0]])
-    return Finding(
-        severity="error",
-        confidence=0.99,
-        summary=f"train/loss is not finite from step {at:g}",
-        onset_step=at,
-        span=(at, float(loss.steps[-1])),
-        evidence=(Evidence("non_finite_points", float(bad.size), 0.0, "points"),),
-        recommendations=(Recommendation("Lower the learning rate by 10.", "lower_lr", {"factor": 0.1}),),
+    start = chance_loss(context.num_classes) or first_level(view.train)
+    climb = blowup(view.settled.steps, view.settled.values, start, tail_mean(view.settled.values))
+    if climb is None:
+        return Clear(evidence=(Evidence("non_finite_points", 0.0, 0.0, "points"),))
+    evidence = (
+        Evidence("peak", climb.peak, params.min_peak, "x start"),
+        Evidence("end", climb.end, params.min_end, "x start"),
     )
+    stayed = climb.peak >= params.min_peak and climb.end >= params.min_end
+    if not stayed and climb.peak < params.absurd_peak:
+        return Clear(evidence=evidence)
+    return _climbed(view, climb, evidence, from_margins(climb.peak / params.min_peak * 2), stayed)
+
+
+def _not_finite(view: View, name: str, burst: NonFinite) -> Finding:
+    curve = view.curves[name]
+    last = float(curve.steps[-1])
+    cause = cause_of_non_finite(curve, view.rate, burst.first_step)
+    before = curve.finite().through(burst.first_step)
+    recommendations = [_lower(0.1 if cause == "from the first point" else 0.3, cause)]
+    if len(before):
+        step = float(before.steps[-1])
+        recommendations.append(
+            Recommendation(
+                f"Go back to a checkpoint from before step {burst.first_step:g}.", "stop", {"best_step": step}
+            )
+        )
+    else:
+        recommendations.append(
+            Recommendation("Check the initialisation and the inputs for NaN.", "reinitialise", {"scheme": "kaiming"})
+        )
+    ending = "and stays so" if burst.stays else "but recovers"
+    return Finding(
+        severity="error" if burst.stays else "warning",
+        confidence=0.99 if burst.stays else 0.8,
+        summary=f"{name} is NaN or infinite from step {burst.first_step:g} ({cause}) {ending}",
+        onset_step=burst.first_step,
+        span=(burst.first_step, last),
+        evidence=(Evidence("non_finite_points", float(burst.count), 0.0, "points"),),
+        recommendations=tuple(recommendations),
+    )
+
+
+def _climbed(
+    view: View, climb: Blowup, evidence: tuple[Evidence, ...], confidence: float, stayed: bool
+) -> Finding:
+    ending = f"and ended at {climb.end:.2g} times it" if stayed else "before it came back"
+    return Finding(
+        severity="error" if stayed else "warning",
+        confidence=confidence,
+        summary=f"train/loss climbed to {climb.peak:.3g} times its start {ending}",
+        onset_step=climb.first_step,
+        span=(climb.first_step, float(view.settled.steps[-1])),
+        evidence=evidence,
+        recommendations=(_lower(0.1, "after a climb"),),
+    )
+
+
+def _lower(factor: float, cause: str) -> Recommendation:
+    text = f"Lower the learning rate to {factor:g} of what it is"
+    text += ", and warm it up more slowly." if cause == "while the rate was rising" else "."
+    return Recommendation(text, "lower_lr", {"factor": factor})
 
 
 RULE = Rule(
     code="CW008",
     name="exploding",
     doc=__doc__,
-    needs=(Need("train/loss"),),
+    needs=(Need("train/loss", finite=False),),
     params=ExplodingParams,
     check=check,
+    judges_exploded=True,
 )

@@ -19,10 +19,11 @@ class Params(BaseModel):
 
 @dataclass(frozen=True)
 class Need:
-    """A curve that a rule cannot do without, and how many finite points of it."""
+    """A curve that a rule cannot do without, and how many points of it; NaN and infinities count unless `finite`."""
 
     curve: str
     min_points: int = 1
+    finite: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +36,28 @@ class Rule:
     needs: tuple[Need, ...]
     params: type[Params]
     check: Callable[[View, Context, Any], Finding | Clear | Skipped]
+    judges_exploded: bool = False  # whether the rule still means something on a run that diverged
 
-    def judge(self, view: View, context: Context, params: Params) -> Verdict:
-        """The verdict on one run, with the rule's code and name filled in."""
-        reason = self.missing(view)
+    def judge(self, view: View, context: Context, params: Params, exploded_at: float | None = None) -> Verdict:
+        """The verdict on one run, with the rule's code and name filled in.
+
+        exploded_at: the step at which the run diverged for good, None when it did not.
+        """
+        if exploded_at is not None and not self.judges_exploded:
+            reason: str | None = f"the run diverged at step {exploded_at:g}, which is the finding to act on first"
+        else:
+            reason = self.missing(view)
         outcome = Skipped(reason=reason) if reason else self.check(view, context, params)
         return replace(outcome, code=self.code, rule=self.name)
 
     def missing(self, view: View) -> str | None:
         """Why the rule cannot judge these curves, None when it can."""
         for need in self.needs:
-            have = len(view.curves[need.curve].finite()) if need.curve in view.curves else 0
-            if have == 0:
+            curve = view.curves.get(need.curve)
+            if curve is None or len(curve) == 0:
                 return f"{need.curve} was not logged"
+            have = len(curve.finite() if need.finite else curve)
             if have < need.min_points:
-                return f"{need.curve} has {have} of the {need.min_points} finite points that this rule needs"
+                kind = "finite points" if need.finite else "points"
+                return f"{need.curve} has {have} of the {need.min_points} {kind} that this rule needs"
         return None

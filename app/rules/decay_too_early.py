@@ -1,0 +1,130 @@
+"""The rate was cut while the loss was still falling fast, and the fall slowed.
+
+Detects
+    A step decay that came before the high rate had done its work.
+Statistic
+    at = step of the first sudden cut / length of the run [share of the run]
+    pace = fall of val (train where no val was logged) before the cut, per doubling of the steps [relative]
+    slowed = fall per step after the cut / fall per step before it, over equally long stretches [ratio]
+    gap = val minus train level at the end [share of val]
+Fires when
+    at <= `latest_cut`, pace >= `min_pace`, slowed <= `max_slowed` and gap <= `max_gap`.
+Blind spots
+    Needs the rate: a cut that was not logged is not guessed from kinks. A cut in the first two points leaves nothing
+    to measure the pace on but the fall from the start. With a wide gap at the end a later cut would have
+    fed overfitting, and nothing is said.
+Recommends
+    The same schedule with the cut later: not before the loss has flattened.
+Source
+    The lecture's gallery of learning curves: "you decayed too early".
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from app.curves.curve import Curve
+from app.rules.confidence import from_margins
+from app.rules.context import Context
+from app.rules.rule import Need, Params, Rule
+from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
+from app.signals.rate import RateDrop, drops
+from app.signals.start import chance_loss, first_level
+from app.signals.view import View
+
+
+class DecayTooEarlyParams(Params):
+    """Tunable numbers of decay_too_early."""
+
+    latest_cut: float = Field(0.4, gt=0, lt=1, description="Latest cut that can be too early [share of the run]")
+    min_pace: float = Field(0.03, gt=0, description="Fall before the cut per doubling of the steps [relative]")
+    max_slowed: float = Field(0.6, gt=0, description="Pace after the cut over pace before it [ratio]")
+    max_gap: float = Field(0.35, gt=0, lt=1, description="Gap at the end that leaves room to learn [share of val]")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The course of a loss around a cut; `before` and `after` are falls per step [relative per step]."""
+
+    before: float
+    after: float
+
+
+def around(loss: Curve, start: float, cut: RateDrop) -> Cut | None:
+    """Pace before and after a cut, None when a side has no point. The start counts as a point at step 0."""
+    steps = np.concatenate([[0.0], loss.steps])
+    values = np.log(np.concatenate([[start], loss.values]))
+    before = int(np.searchsorted(steps, cut.step, side="left")) - 1
+    if before < 1 or before + 1 >= steps.size:
+        return None
+    stretch = float(steps[before]) * 0.5
+    begin = int(np.searchsorted(steps, steps[before] - stretch, side="right")) - 1
+    settle = min(before + 1, steps.size - 2)
+    end = min(int(np.searchsorted(steps, steps[settle] + stretch, side="left")), steps.size - 1)
+    if end <= settle:
+        return None
+    return Cut(
+        before=float((values[begin] - values[before]) / (steps[before] - steps[begin])),
+        after=float((values[settle] - values[end]) / (steps[end] - steps[settle])),
+    )
+
+
+def check(view: View, context: Context, params: DecayTooEarlyParams) -> Finding | Clear | Skipped:
+    """The first sudden cut of the rate, and the pace of the loss around it."""
+    cuts = drops(view.rate)
+    if not cuts:
+        return Clear(evidence=(Evidence("cuts", 0.0, 1.0, "cuts of the rate"),))
+    loss = Curve("val/loss", view.pair.steps, view.pair.val) if len(view.pair) >= 4 else view.progress
+    start = chance_loss(context.num_classes) or first_level(view.train)
+    if start <= 0 or float(loss.values.min()) <= 0:
+        return Skipped(reason="the loss is not positive throughout, so relative falls mean nothing")
+    course = around(loss, start, cuts[0])
+    if course is None:
+        return Skipped(reason=f"no points on both sides of the cut at step {cuts[0].step:g}")
+    length = max(float(loss.steps[-1]), context.planned_steps or 0.0)
+    at = cuts[0].step / length
+    pace = course.before * cuts[0].step * math.log(2)
+    slowed = course.after / course.before if course.before > 0 else math.inf
+    gap = view.pair.gap_now() if len(view.pair) >= 4 else 0.0
+    evidence = (
+        Evidence("cut_at", at, params.latest_cut, "share of the run"),
+        Evidence("pace_before", pace, params.min_pace, "relative per doubling"),
+        Evidence("slowed", max(min(slowed, 1e9), -1e9), params.max_slowed, "ratio"),
+        Evidence("gap", gap, params.max_gap, "share of val"),
+    )
+    if at > params.latest_cut or pace < params.min_pace or slowed > params.max_slowed or gap > params.max_gap:
+        return Clear(evidence=evidence)
+    return _finding(cuts[0], length, pace, slowed, params, evidence)
+
+
+def _finding(
+    cut: RateDrop, length: float, pace: float, slowed: float, params: DecayTooEarlyParams, evidence: tuple[Evidence, ...]
+) -> Finding:
+    later = min(max(3 * cut.step, length / 2), length)
+    return Finding(
+        severity="warning",
+        confidence=from_margins(pace / params.min_pace, params.max_slowed / max(slowed, 1e-3)),
+        summary=f"the rate was cut to {cut.factor:.2g} of itself at step {cut.step:g}, while the loss was falling fast",
+        onset_step=cut.step,
+        span=(cut.step, length),
+        evidence=evidence,
+        recommendations=(
+            Recommendation(
+                f"Delay the cut until the loss has flattened, to step {later:g} or later.",
+                "delay_decay",
+                {"until_step": later},
+            ),
+        ),
+    )
+
+
+RULE = Rule(
+    code="CW003",
+    name="decay_too_early",
+    doc=__doc__,
+    needs=(Need("train/loss", min_points=4), Need("lr", min_points=2)),
+    params=DecayTooEarlyParams,
+    check=check,
+)

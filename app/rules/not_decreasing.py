@@ -1,0 +1,89 @@
+"""Loss never goes down: at the end it stands where it began.
+
+Detects
+    A run that learned nothing, or lost again all that it had learned: a rate far too low or far too high, a dead
+    initialisation, a detached graph, shuffled labels.
+Statistic
+    fall = (start - level at the end) / start [share of start], over the last tenth of the run, for train loss.
+    The start is log C where the number of classes is known, else the first train loss.
+Fires when
+    fall <= `max_fall`, and validation loss, where it was logged, has not gone below the start either.
+Blind spots
+    A run that has only just begun (fewer than 8 evaluations or bins). A loss that was already at its floor when it
+    began, such as a fine-tuned model on data it knows. A rate so low that the fall is there but tiny.
+Recommends
+    Overfit one batch first; then a rate ten times higher when the loss is flat and quiet, ten times lower when it is
+    noisy or above its start, and a sane initialisation.
+Source
+    The lecture's second and third steps of choosing hyper-parameters: overfit a small sample, find the rate that
+    makes the loss go down.
+"""
+
+from pydantic import Field
+
+from app.rules.confidence import from_margins
+from app.rules.context import Context
+from app.rules.rule import Need, Params, Rule
+from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
+from app.signals.smoothing import tail_mean
+from app.signals.start import chance_loss, first_level
+from app.signals.trend import trend
+from app.signals.view import View
+
+MIN_POINTS = 4
+MIN_POINTS_RUNNING = 8
+
+
+class NotDecreasingParams(Params):
+    """Tunable numbers of not_decreasing."""
+
+    max_fall: float = Field(0.01, ge=0, lt=1, description="Fall that still counts as none [share of the start]")
+
+
+def check(view: View, context: Context, params: NotDecreasingParams) -> Finding | Clear | Skipped:
+    """The level at the end against the start."""
+    loss = view.settled
+    wanted = MIN_POINTS_RUNNING if context.state == "running" else MIN_POINTS
+    if len(loss) < wanted:
+        return Skipped(reason=f"train/loss has {len(loss)} of the {wanted} points that tell a slow start from none")
+    start = chance_loss(context.num_classes) or first_level(view.train)
+    if start <= 0:
+        return Skipped(reason="train/loss does not start above zero, so a share of its start means nothing")
+    end = tail_mean(loss.values)
+    fall = (start - end) / start
+    evidence = (Evidence("fall", fall, params.max_fall, "share of start"),)
+    if fall > params.max_fall or (len(view.pair) >= MIN_POINTS and tail_mean(view.pair.val) < 0.95 * start):
+        return Clear(evidence=evidence)
+    first, last = float(loss.steps[0]), float(loss.steps[-1])
+    return Finding(
+        severity="error",
+        confidence=from_margins(1 + 2 * (params.max_fall - fall) / max(params.max_fall, 1e-12)),
+        summary=f"train/loss is at {end:.4g} after {last:g} steps, where it began ({start:.4g})",
+        onset_step=first,
+        span=(first, last),
+        evidence=evidence,
+        recommendations=_recommend(view, fall),
+    )
+
+
+def _recommend(view: View, fall: float) -> tuple[Recommendation, ...]:
+    restart = Recommendation(
+        "Check that one batch can be overfitted; if not, look at the initialisation, the labels and the gradients.",
+        "reinitialise",
+        {"scheme": "kaiming"},
+    )
+    noisy = trend(view.settled.steps, view.settled.values).scatter > 0.02
+    if noisy or fall < -0.02:
+        return (Recommendation("Lower the learning rate to a tenth.", "lower_lr", {"factor": 0.1}), restart)
+    return (restart, Recommendation("Raise the learning rate tenfold.", "raise_lr", {"factor": 10.0}))
+
+
+RULE = Rule(
+    code="CW009",
+    name="not_decreasing",
+    doc=__doc__,
+    needs=(Need("train/loss"),),
+    params=NotDecreasingParams,
+    check=check,
+    judges_exploded=True,
+)

@@ -1,0 +1,110 @@
+"""Loss at step 0 is not about log(C) for C classes.
+
+Detects
+    An output layer that starts out confidently wrong: too large a scale, a bias that was not set, a loss that is
+    summed where a mean was meant, or a number of classes that is not the real one.
+Statistic
+    ratio = loss of the untrained model / log C [ratio]. The loss is read off a validation point at step 0 or the first
+    batch; where train loss is logged as a mean over an epoch it is extrapolated back to step 0.
+Fires when
+    ratio >= `max_ratio` when it was read off, >= `max_ratio_extrapolated` when it was extrapolated (warning); or
+    it was read off and ratio <= `min_ratio` (info: the run may be a fine-tuned one).
+Blind spots
+    Losses that are no cross-entropy in nats. Strong label smoothing or class imbalance move the start a little.
+    The first batch of a small batch size scatters. A fine-tuned model starts low without anything being wrong.
+Recommends
+    Scale the output layer down, set its bias to the log frequencies of the classes, take the mean over the batch.
+Source
+    The lecture's first step of choosing hyper-parameters: check the initial loss, log C for a softmax over C classes.
+"""
+
+from pydantic import Field
+
+from app.rules.confidence import from_margins
+from app.rules.context import Context
+from app.rules.rule import Need, Params, Rule
+from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
+from app.signals.start import InitialLoss, chance_loss, initial_loss
+from app.signals.view import View
+
+
+class WrongInitialLossParams(Params):
+    """Tunable numbers of wrong_initial_loss."""
+
+    max_ratio: float = Field(1.6, gt=1, description="Initial loss over log C that is too high, when read off [ratio]")
+    max_ratio_extrapolated: float = Field(
+        1.25, gt=1, description="Initial loss over log C that is too high, when extrapolated [ratio]"
+    )
+    min_ratio: float = Field(0.5, ge=0, lt=1, description="Initial loss over log C that is too low [ratio]")
+
+
+def check(view: View, context: Context, params: WrongInitialLossParams) -> Finding | Clear | Skipped:
+    """The loss before the first update against log C."""
+    expected = chance_loss(context.num_classes)
+    if expected is None:
+        return Skipped(reason="num_classes is not known")
+    initial = initial_loss(view.train, view.val, view.pair)
+    if initial is None:
+        return Skipped(reason=f"the first train/loss is at step {view.train.steps[0]:g}: the start was not logged")
+    limit = params.max_ratio if initial.observed else params.max_ratio_extrapolated
+    ratio = initial.value / expected
+    evidence = (
+        Evidence("initial_loss", initial.value, expected * limit, "nats"),
+        Evidence("log_num_classes", expected, None, "nats"),
+        Evidence("ratio", ratio, limit, "ratio"),
+    )
+    if ratio >= limit:
+        return _too_high(initial, ratio, expected, evidence, from_margins(ratio / limit * 1.5))
+    if initial.observed and ratio <= params.min_ratio:
+        return _too_low(initial, expected, evidence)
+    return Clear(evidence=evidence)
+
+
+def _too_high(
+    initial: InitialLoss, ratio: float, expected: float, evidence: tuple[Evidence, ...], confidence: float
+) -> Finding:
+    how = "is" if initial.observed else "seems to have been"
+    return Finding(
+        severity="warning",
+        confidence=confidence if initial.observed else confidence * 0.8,
+        summary=f"the initial loss {how} {initial.value:.3g}, {ratio:.2g} times the {expected:.3g} of a blind guess",
+        onset_step=initial.step,
+        span=(initial.step, initial.step),
+        evidence=evidence,
+        recommendations=(
+            Recommendation(
+                "Scale the output layer's initial weights down until the loss starts at log C.",
+                "reinitialise",
+                {"scheme": "small_output_layer", "factor": round(1 / ratio, 4)},
+            ),
+        ),
+    )
+
+
+def _too_low(initial: InitialLoss, expected: float, evidence: tuple[Evidence, ...]) -> Finding:
+    return Finding(
+        severity="info",
+        confidence=0.6,
+        summary=f"the initial loss is {initial.value:.3g}, far below the {expected:.3g} of a blind guess",
+        onset_step=initial.step,
+        span=(initial.step, initial.step),
+        evidence=evidence,
+        recommendations=(
+            Recommendation(
+                "Unless the model was trained before, check num_classes and whether the labels leak into the inputs.",
+                "reinitialise",
+                {"scheme": "check_labels"},
+            ),
+        ),
+    )
+
+
+RULE = Rule(
+    code="CW007",
+    name="wrong_initial_loss",
+    doc=__doc__,
+    needs=(Need("train/loss"),),
+    params=WrongInitialLossParams,
+    check=check,
+    judges_exploded=True,
+)

@@ -1,0 +1,35 @@
+"""What the learning rate did."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.curves.curve import Curve
+
+
+@dataclass(frozen=True)
+class RateDrop:
+    """A sudden cut of the learning rate: the first step at the new rate, and new rate over old [ratio]."""
+
+    step: float
+    factor: float
+
+
+def drops(rate: Curve, largest_factor: float = 0.5) -> tuple[RateDrop, ...]:
+    """Cuts to `largest_factor` of the rate or less between two logged points, never counting a fade-out to zero.
+
+    Smooth schedules end in tiny rates whose ratios are large although nothing sudden happened, so a drop must also
+    take away a quarter of the highest rate so far: from 0.1 to 0.01 is a drop, from 1e-6 to 1e-7 is not.
+    """
+    if len(rate) < 2:
+        return ()
+    old, new = rate.values[:-1], rate.values[1:]
+    peak = np.maximum.accumulate(rate.values)[:-1]
+    sudden = (new <= largest_factor * old) & (old - new >= 0.25 * peak) & (old > 0)
+    return tuple(RateDrop(float(rate.steps[i + 1]), float(new[i] / old[i])) for i in np.flatnonzero(sudden))
+
+
+def rate_now(rate: Curve) -> float:
+    """The last rate as a share of the highest one [ratio, 0 to 1]; 1 for an empty or all-zero curve."""
+    peak = float(rate.values.max()) if len(rate) else 0.0
+    return float(rate.values[-1]) / peak if peak > 0 else 1.0

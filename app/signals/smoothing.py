@@ -1,0 +1,27 @@
+"""Smoother versions of a curve, for reading a level or a shape off it."""
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from app.curves.curve import Curve, FloatArray
+
+
+def running_median(values: FloatArray, window_points: int) -> FloatArray:
+    """Centred running median; the ends repeat the end value. values: [points], finite."""
+    if window_points <= 1 or values.size == 0:
+        return values
+    return np.asarray(median_filter(values, size=window_points | 1, mode="nearest"), dtype=np.float64)
+
+
+def bin_means(curve: Curve, bins: int) -> Curve:
+    """Means over equal-count bins, each at the step of its last point; the curve itself when it is short enough."""
+    if len(curve) <= bins:
+        return curve
+    edges = np.linspace(0, len(curve), bins + 1).astype(np.int64)
+    means = np.add.reduceat(curve.values, edges[:-1]) / np.diff(edges)
+    return Curve(curve.name, curve.steps[edges[1:] - 1], means)
+
+
+def tail_mean(values: FloatArray, share: float = 0.1) -> float:
+    """Mean of the last `share` of the points, at least two of them. values: [points], finite, not empty."""
+    return float(values[-max(2, round(values.size * share)) :].mean())

@@ -1,0 +1,93 @@
+"""How a run began: the level it started from, and how long it stayed there."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.curves.curve import Curve, FloatArray
+from app.signals.matching import Pair
+
+
+def chance_loss(num_classes: int | None) -> float | None:
+    """Cross-entropy of guessing among `num_classes` equally likely classes: log C [nats]; None when C is unknown."""
+    return math.log(num_classes) if num_classes else None
+
+
+def first_level(train: Curve) -> float:
+    """Train loss at the beginning: the mean of the first points, few enough that the loss has hardly moved.
+
+    A run whose first point is a burst that the second has left behind began at the second.
+    """
+    head = train.values[: max(1, min(5, len(train) // 50))]
+    level = float(head.mean())
+    follow = float(train.values[head.size]) if len(train) > head.size else level
+    return follow if level > 20 * follow > 0 else level
+
+
+@dataclass(frozen=True)
+class InitialLoss:
+    """The loss before the first update: `value`, and whether it was read off or extrapolated."""
+
+    value: float
+    step: float
+    observed: bool
+
+
+def initial_loss(train: Curve, val: Curve | None, pair: Pair | None) -> InitialLoss | None:
+    """The loss of the untrained model, None when the curves begin too late to tell.
+
+    Read off a validation point at step 0, or off the first train point when train is logged more densely than
+    validation (it is the loss of a batch the untrained model saw). A train point that spans a whole interval between
+    evaluations is the mean over it; the line through that mean and the validation loss at its end begins at
+    2 * mean - end, which is below the truth for every curve that falls fastest at first.
+    """
+    if val is not None and len(val) and val.steps[0] == 0:
+        return InitialLoss(float(val.values[0]), 0.0, observed=True)
+    if train.steps[0] == 0:
+        return InitialLoss(float(train.values[0]), 0.0, observed=True)
+    spacing = float(np.median(np.diff(train.steps[:50]))) if len(train) > 1 else math.inf
+    if train.steps[0] > 1.5 * spacing:
+        return None
+    if val is None or len(val) == 0 or val.steps[0] >= 5 * train.steps[0]:
+        return InitialLoss(float(train.values[0]), float(train.steps[0]), observed=True)
+    if pair is None or len(pair) == 0:
+        return None
+    return InitialLoss(2 * float(pair.train[0]) - float(pair.val[0]), float(pair.steps[0]), observed=False)
+
+
+@dataclass(frozen=True)
+class FlatStart:
+    """A stretch at the beginning over which the loss made little of its whole fall.
+
+    length_share: the part of the run until a twentieth of the fall was made [ratio].
+    length_points: the same in points.
+    suddenness: time to the first twentieth over time to the half [ratio]: 0.07 for an exponential, 0.1 for a line,
+        towards 1 for a plateau with a cliff.
+    fall: the whole fall as a share of the starting level [ratio].
+    end_step: the step at which the plateau ended [steps].
+    """
+
+    length_share: float
+    length_points: int
+    suddenness: float
+    fall: float
+    end_step: float
+
+
+def flat_start(steps: FloatArray, values: FloatArray, start_level: float) -> FlatStart:
+    """Measure the plateau at the beginning of a smoothed loss. steps, values: [points], finite, at least 2."""
+    lowest = np.minimum.accumulate(values)
+    whole = start_level - float(lowest[-1])
+    if whole <= 0 or start_level <= 0:
+        return FlatStart(1.0, int(values.size), 1.0, 0.0, float(steps[-1]))
+    begun = int(np.argmax(lowest <= start_level - 0.05 * whole))
+    half = int(np.argmax(lowest <= start_level - 0.5 * whole))
+    span = max(float(steps[-1]), 1e-300)
+    return FlatStart(
+        length_share=float(steps[begun]) / span,
+        length_points=begun,
+        suddenness=(begun + 0.5) / (half + 1.0),
+        fall=whole / start_level,
+        end_step=float(steps[begun]),
+    )
