@@ -31,7 +31,7 @@ from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.rate import rate_now
 from app.signals.smoothing import tail_mean
-from app.signals.start import chance_loss, first_level
+from app.signals.start import starting_level
 from app.signals.trend import last_stretch, trend
 from app.signals.view import View
 
@@ -64,7 +64,7 @@ class Plateau:
 def measure(view: View, context: Context) -> Plateau | None:
     """The late course of a run, None when it is too short to have one or its loss is not positive."""
     loss = view.settled
-    start = chance_loss(context.num_classes) or first_level(view.train)
+    start = starting_level(view.train, context.num_classes)
     if len(loss) < MIN_POINTS or start <= 0 or float(loss.values.min()) <= 0:
         return None
     late = last_stretch(loss.steps, LATE_SHARE)

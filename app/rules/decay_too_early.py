@@ -31,7 +31,7 @@ from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.rate import RateDrop, drops
-from app.signals.start import chance_loss, first_level
+from app.signals.start import starting_level
 from app.signals.view import View
 
 
@@ -77,7 +77,7 @@ def check(view: View, context: Context, params: DecayTooEarlyParams) -> Finding 
     if not cuts:
         return Clear(evidence=(Evidence("cuts", 0.0, 1.0, "cuts of the rate"),))
     loss = Curve("val/loss", view.pair.steps, view.pair.val) if len(view.pair) >= 4 else view.progress
-    start = chance_loss(context.num_classes) or first_level(view.train)
+    start = starting_level(view.train, context.num_classes)
     if start <= 0 or float(loss.values.min()) <= 0:
         return Skipped(reason="the loss is not positive throughout, so relative falls mean nothing")
     course = around(loss, start, cuts[0])

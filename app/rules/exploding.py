@@ -5,7 +5,7 @@ Detects
 Statistic
     non_finite_points = count of NaN and infinite points [points]
     peak = highest smoothed train loss over the starting level; end = level at the end over the starting level [ratio].
-    The starting level is log C where the number of classes is known, else the first train loss.
+    The starting level is the first train loss, or log C where that is known and higher.
 Fires when
     The loss ends in NaN or infinity (error); or it was so for a while and recovered (warning); or the peak passed
     `min_peak` and the loss ended no lower than `min_end` of its start; or the peak passed `absurd_peak`, recovered or not.
@@ -27,7 +27,7 @@ from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation
 from app.signals.explosion import Blowup, NonFinite, blowup, cause_of_non_finite, non_finite
 from app.signals.smoothing import tail_mean
-from app.signals.start import chance_loss, first_level
+from app.signals.start import chance_loss, first_level, initial_loss
 from app.signals.view import View
 
 
@@ -47,7 +47,7 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
             return _not_finite(view, name, burst)
     if len(view.settled) == 0:
         return Clear()
-    start = chance_loss(context.num_classes) or first_level(view.train)
+    start = _start(view, context)
     climb = blowup(view.settled.steps, view.settled.values, start, tail_mean(view.settled.values))
     if climb is None:
         return Clear(evidence=(Evidence("non_finite_points", 0.0, 0.0, "points"),))
@@ -59,6 +59,16 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
     if not stayed and climb.peak < params.absurd_peak:
         return Clear(evidence=evidence)
     return _climbed(view, climb, evidence, from_margins(climb.peak / params.min_peak * 2), stayed)
+
+
+def _start(view: View, context: Context) -> float:
+    """The level before the first update where it was seen; else what a blind guess costs; else the first level.
+
+    A first point that is a mean over an epoch may hold the explosion itself, so it is the last resort.
+    """
+    initial = initial_loss(view.train, view.val, view.pair)
+    seen = initial.value if initial and initial.observed else 0.0
+    return max(seen, chance_loss(context.num_classes) or 0.0) or first_level(view.train)
 
 
 def _not_finite(view: View, name: str, burst: NonFinite) -> Finding:

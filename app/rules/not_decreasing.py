@@ -26,7 +26,7 @@ from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.smoothing import tail_mean
-from app.signals.start import chance_loss, first_level
+from app.signals.start import starting_level
 from app.signals.trend import trend
 from app.signals.view import View
 
@@ -46,7 +46,7 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
     wanted = MIN_POINTS_RUNNING if context.state == "running" else MIN_POINTS
     if len(loss) < wanted:
         return Skipped(reason=f"train/loss has {len(loss)} of the {wanted} points that tell a slow start from none")
-    start = chance_loss(context.num_classes) or first_level(view.train)
+    start = starting_level(view.train, context.num_classes)
     if start <= 0:
         return Skipped(reason="train/loss does not start above zero, so a share of its start means nothing")
     end = tail_mean(loss.values)

@@ -26,7 +26,7 @@ from app.rules.not_decreasing import NotDecreasingParams
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.smoothing import tail_mean
-from app.signals.start import chance_loss, first_level
+from app.signals.start import starting_level
 from app.signals.trend import last_stretch, trend
 from app.signals.view import View
 
@@ -53,7 +53,7 @@ def check(view: View, context: Context, params: UnderfittingParams) -> Finding |
             return Skipped(reason="the run goes on and planned_steps is not known, so being poor may only be being early")
         if last < params.min_progress * context.planned_steps:
             return Skipped(reason=f"at step {last:g} of {context.planned_steps:g} being poor may only be being early")
-    start = chance_loss(context.num_classes) or first_level(view.train)
+    start = starting_level(view.train, context.num_classes)
     if start <= 0 or float(pair.val.min()) <= 0:
         return Skipped(reason="the loss is not positive throughout, so a share of its start means nothing")
     gap, left = pair.gap_now(), tail_mean(pair.val) / start

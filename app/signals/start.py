@@ -7,6 +7,7 @@ import numpy as np
 
 from app.curves.curve import Curve, FloatArray
 from app.signals.matching import Pair
+from app.signals.smoothing import tail_mean
 
 
 def chance_loss(num_classes: int | None) -> float | None:
@@ -15,14 +16,23 @@ def chance_loss(num_classes: int | None) -> float | None:
 
 
 def first_level(train: Curve) -> float:
-    """Train loss at the beginning: the mean of the first points, few enough that the loss has hardly moved.
+    """Train loss at the beginning: the median of the first few points (a fiftieth of the run, at most five).
 
-    A run whose first point is a burst that the second has left behind began at the second.
+    One batch scatters, so the median speaks for the start; but a run that blew up at its second update has only its
+    first point to say where it began, and a first point that is itself a burst, twenty times what follows, is not
+    where the run began either.
     """
     head = train.values[: max(1, min(5, len(train) // 50))]
-    level = float(head.mean())
-    follow = float(train.values[head.size]) if len(train) > head.size else level
+    first, level = float(head[0]), float(np.median(head))
+    if level > 5 * first > 0:
+        return first
+    follow = float(train.values[1]) if len(train) > 1 else level
     return follow if level > 20 * follow > 0 else level
+
+
+def starting_level(train: Curve, num_classes: int | None) -> float:
+    """The level that falls are measured from: log C where the number of classes is known, else the first level."""
+    return chance_loss(num_classes) or first_level(train)
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,8 @@ def initial_loss(train: Curve, val: Curve | None, pair: Pair | None) -> InitialL
     Read off a validation point at step 0, or off the first train point when train is logged more densely than
     validation (it is the loss of a batch the untrained model saw). A train point that spans a whole interval between
     evaluations is the mean over it; the line through that mean and the validation loss at its end begins at
-    2 * mean - end, which is below the truth for every curve that falls fastest at first.
+    2 * mean - end, which is below the truth for every curve that falls fastest at first. Train loss that ends above
+    validation loss is scaled down by as much: dropout or augmentation, not the start, holds it up.
     """
     if val is not None and len(val) and val.steps[0] == 0:
         return InitialLoss(float(val.values[0]), 0.0, observed=True)
@@ -53,7 +64,10 @@ def initial_loss(train: Curve, val: Curve | None, pair: Pair | None) -> InitialL
         return InitialLoss(float(train.values[0]), float(train.steps[0]), observed=True)
     if pair is None or len(pair) == 0:
         return None
-    return InitialLoss(2 * float(pair.train[0]) - float(pair.val[0]), float(pair.steps[0]), observed=False)
+    held_up = max(1.0, tail_mean(pair.train) / max(tail_mean(pair.val), 1e-300))
+    return InitialLoss(
+        2 * float(pair.train[0]) / held_up - float(pair.val[0]), float(pair.steps[0]), observed=False
+    )
 
 
 @dataclass(frozen=True)
