@@ -1,13 +1,33 @@
 """The product's verbs. Storage meets diagnosis only here; nothing here knows HTTP."""
 
+import asyncio
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from app.curves.curve import Curve
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection
+
+from app.curves.curve import Curve, Curves
 from app.curves.points import Points
-from app.diagnosis import Diagnosis, RawParams
+from app.curves.roles import role_of, to_roles
+from app.curves.thinning import for_display, for_rules
+from app.diagnosis import Diagnosis, RawParams, diagnose, resolve_params
+from app.errors import InvalidInput, UnknownCurve, UnknownProject, UnknownRun
+from app.limits import check_attempt, check_name, check_page, check_points, check_text
+from app.recent import Recent
+from app.recorder import Recorder
+from app.rules.catalogue import CATALOGUE_VERSION
 from app.rules.context import Context, RunState
+from app.settings import Settings
+from app.storage import chunks, migrate, runs
+from app.storage.database import Database, make_engine
+
+_RULE_POINTS = 4096  # a curve's points that rules see
+_RECENT_RUNS = 10_000
+_RECENT_DIAGNOSES = 1_000
+_CONTEXT = TypeAdapter(Context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +47,8 @@ class RunUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class CurveSummary:
+    """How much of a curve is stored; its steps are in the run's own step unit."""
+
     name: str  # as the job named it
     role: str | None  # what it was mapped to, None when unmapped
     points: int  # stored points, before repeated steps are resolved
@@ -36,6 +58,8 @@ class CurveSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
+    """One training job: what it told about itself, and how much it logged."""
+
     project: str
     run: str
     context: Context
@@ -51,6 +75,8 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
+    """A named group of runs, and how they are judged."""
+
     project: str
     roles: Mapping[str, str]  # raw curve name -> role, or "" to leave it unmapped
     params: RawParams
@@ -61,34 +87,122 @@ class Project:
 class Service:
     """Made with a store and a recorder by whoever starts the server; used by api/ and cli/."""
 
+    def __init__(self, database: Database, recorder: Recorder) -> None:
+        self._database = database
+        self._recorder = recorder
+        self._run_ids: Recent[tuple[str, str], int] = Recent(_RECENT_RUNS)
+        self._diagnoses: Recent[str, Diagnosis] = Recent(_RECENT_DIAGNOSES)
+
+    async def start(self) -> None:
+        """Bring an embedded database to this version's schema and begin to take points. Raises SchemaMismatch."""
+        await asyncio.to_thread(migrate.prepare, self._database.engine)
+        await self._recorder.start()
+
+    async def close(self) -> None:
+        """Write what still waits, then let go of the database."""
+        await self._recorder.stop()
+        self._database.close()
+
+    def check(self) -> None:
+        """Raise StorageUnavailable or SchemaMismatch when the database cannot serve this version now."""
+        migrate.check(self._database.engine)
+
     def open_run(self, project: str, run: str, update: RunUpdate) -> tuple[Run, bool]:
-        """Create or update; True when it was created. The project is created with its first run."""
-        raise NotImplementedError
+        """Create or update; True when it was created. The project is created with its first run.
+
+        Raises InvalidInput when a name, a fact, or JSON in config or tags cannot be meant.
+        """
+        check_name("project", project)
+        check_name("run", run)
+        check_attempt(update.attempt)
+        if update.commit is not None:
+            check_text("commit", update.commit)
+        with self._database.writing() as connection:
+            home, _ = runs.lock_project(connection, project)
+            before, created = runs.lock_run(connection, home.id, run)
+            after = _updated(before, update)
+            if after != before:
+                runs.save_run(connection, after)
+            return _get_run(connection, home, run), created
 
     def close_run(self, project: str, run: str, state: RunState) -> Run:
-        raise NotImplementedError
+        """Set the final state, finished or failed. Raises UnknownProject, UnknownRun."""
+        if state not in {"finished", "failed"}:
+            raise InvalidInput(f"a run is closed as finished or failed, not as {state}")
+        with self._database.writing() as connection:
+            home = _find_project(connection, project)
+            _find_run(connection, home, run)
+            before, _ = runs.lock_run(connection, home.id, run)
+            if before.context.state != state:
+                runs.save_run(connection, replace(before, context=replace(before.context, state=state)))
+            return _get_run(connection, home, run)
 
     def get_run(self, project: str, run: str) -> Run:
-        raise NotImplementedError
+        """Raises UnknownProject, UnknownRun."""
+        with self._database.reading() as connection:
+            return _get_run(connection, _find_project(connection, project), run)
 
     def list_runs(self, project: str, *, limit: int, after: str | None) -> Sequence[Run]:
-        raise NotImplementedError
+        """Runs in name order after `after`. Raises UnknownProject."""
+        check_page(limit, after)
+        with self._database.reading() as connection:
+            home = _find_project(connection, project)
+            page = runs.list_runs(connection, home.id, limit=limit, after=after)
+            stored = chunks.stored_curves(connection, [run.id for run in page])
+            return [_run(home, run, stored[run.id]) for run in page]
 
     def list_projects(self, *, limit: int, after: str | None) -> Sequence[Project]:
-        raise NotImplementedError
+        """Projects in name order after `after`."""
+        check_page(limit, after)
+        with self._database.reading() as connection:
+            return [_project(*found) for found in runs.list_projects(connection, limit=limit, after=after)]
 
     def configure_project(
         self, project: str, *, roles: Mapping[str, str] | None, params: RawParams | None
     ) -> tuple[Project, bool]:
-        """Create or update a project's role overrides and rule params. Raises InvalidParams, InvalidInput."""
-        raise NotImplementedError
+        """Create or update a project's role overrides and rule params; None leaves what is known as it is.
+
+        Raises InvalidParams, InvalidInput.
+        """
+        check_name("project", project)
+        for name in roles or {}:
+            check_text("curve name", name)
+        to_roles({}, roles or {})
+        resolve_params(params or {})
+        with self._database.writing() as connection:
+            before, created = runs.lock_project(connection, project)
+            after = replace(
+                before,
+                roles=before.roles if roles is None else dict(roles),
+                params=before.params if params is None else {rule: dict(fields) for rule, fields in params.items()},
+            )
+            if after != before:
+                runs.save_project(connection, after)
+            return _project(after, runs.count_runs(connection, after.id)), created
 
     def get_project(self, project: str) -> Project:
-        raise NotImplementedError
+        """Raises UnknownProject."""
+        with self._database.reading() as connection:
+            found = _find_project(connection, project)
+            return _project(found, runs.count_runs(connection, found.id))
 
     async def record(self, project: str, run: str, points: Sequence[Points], attempt: int | None) -> None:
-        """Return once every point is on disk. Raises UnknownRun, Overloaded, StorageUnavailable, StorageFull."""
-        raise NotImplementedError
+        """Return once every point is on disk. Raises UnknownRun, Overloaded, StorageUnavailable, StorageFull.
+
+        attempt None means the latest; a later one than the latest opens it, and the run is running again.
+        """
+        check_attempt(attempt)
+        for part in points:
+            check_points(part)
+        key = (project, run)
+        if (known := self._run_ids.get(key)) is not None:
+            try:
+                return await self._recorder.record(known, points, attempt)
+            except UnknownRun:
+                pass  # deleted, and perhaps opened again under a new id: ask the database
+        found = await asyncio.to_thread(self._find_run_id, project, run)
+        self._run_ids.put(key, found)
+        return await self._recorder.record(found, points, attempt)
 
     def read_curves(
         self,
@@ -98,19 +212,145 @@ class Service:
         names: Sequence[str] | None = None,
         max_points: int | None = None,
     ) -> Mapping[str, Curve]:
-        """Stored curves under their raw names, attempts and repeated steps resolved; thinned for display on request."""
-        raise NotImplementedError
+        """Stored curves under their raw names, attempts and repeated steps resolved; thinned for display on request.
+
+        Raises UnknownProject, UnknownRun, UnknownCurve.
+        """
+        with self._database.reading() as connection:
+            stored = _find_run(connection, _find_project(connection, project), run)
+            known = chunks.curve_names(connection, stored.id)
+            if missing := sorted(set(names or ()) - set(known)):
+                raise UnknownCurve(f"run {run!r} has no curve {missing[0]!r}")
+            curves = chunks.read(connection, stored.id, known if names is None else names)
+        if max_points is None:
+            return curves
+        return {name: for_display(curve, max_points) for name, curve in curves.items()}
 
     def diagnosis_version(self, project: str, run: str) -> str:
         """Changes whenever the diagnosis of the run can change: what an ETag is made of. Reads no points."""
-        raise NotImplementedError
+        with self._database.reading() as connection:
+            home = _find_project(connection, project)
+            return _version(home, _find_run(connection, home, run))
 
     def diagnose(self, project: str, run: str, *, at_step: float | None = None) -> Diagnosis:
         """Judge a stored run with its project's role overrides and params, as it stood at `at_step`."""
-        raise NotImplementedError
+        if at_step is not None and math.isnan(at_step):
+            raise InvalidInput("at_step is not a number")
+        with self._database.reading() as connection:
+            home = _find_project(connection, project)
+            return self._diagnose(connection, home, _find_run(connection, home, run), at_step)
 
     def diagnose_project(
         self, project: str, *, limit: int, after: str | None, state: RunState | None = None
     ) -> Sequence[Diagnosis]:
         """The diagnoses of a project's runs, in name order after `after`."""
-        raise NotImplementedError
+        check_page(limit, after)
+        with self._database.reading() as connection:
+            home = _find_project(connection, project)
+            page = runs.list_runs(connection, home.id, limit=limit, after=after, state=state)
+            return [self._diagnose(connection, home, run, None) for run in page]
+
+    def _diagnose(
+        self, connection: Connection, home: runs.StoredProject, run: runs.StoredRun, at_step: float | None
+    ) -> Diagnosis:
+        version = _version(home, run)
+        if at_step is None and (recent := self._diagnoses.get(version)) is not None:
+            return recent
+        names = [n for n in chunks.curve_names(connection, run.id) if home.roles.get(n, role_of(n).name)]
+        curves = to_roles(chunks.read(connection, run.id, names), home.roles)
+        context = run.context
+        if at_step is not None:
+            if at_step < (curves.last_step() or 0.0):
+                context = replace(context, state="running")
+            curves = curves.through(at_step)
+        seen = Curves({name: for_rules(curve, _RULE_POINTS) for name, curve in curves.items()})
+        diagnosis = replace(diagnose(seen, context, home.params), run=run.name, project=home.name)
+        if at_step is None:
+            self._diagnoses.put(version, diagnosis)
+        return diagnosis
+
+    def _find_run_id(self, project: str, run: str) -> int:
+        with self._database.reading() as connection:
+            return _find_run(connection, _find_project(connection, project), run).id
+
+
+def make_service(settings: Settings) -> Service:
+    """A service that has not connected yet: await its `start`, and its `close` at the end. Raises InvalidInput."""
+    database = Database(make_engine(settings.database_url))
+    return Service(database, Recorder(database, settings.queue_points))
+
+
+def _find_project(connection: Connection, name: str) -> runs.StoredProject:
+    check_name("project", name)
+    if (found := runs.find_project(connection, name)) is None:
+        raise UnknownProject(f"there is no project {name!r}")
+    return found
+
+
+def _find_run(connection: Connection, home: runs.StoredProject, name: str) -> runs.StoredRun:
+    check_name("run", name)
+    if (found := runs.find_run(connection, home.id, name)) is None:
+        raise UnknownRun(f"project {home.name!r} has no run {name!r}")
+    return found
+
+
+def _get_run(connection: Connection, home: runs.StoredProject, name: str) -> Run:
+    run = _find_run(connection, home, name)
+    return _run(home, run, chunks.stored_curves(connection, [run.id])[run.id])
+
+
+def _run(home: runs.StoredProject, run: runs.StoredRun, stored: Sequence[chunks.Stored]) -> Run:
+    return Run(
+        project=home.name,
+        run=run.name,
+        context=run.context,
+        attempt=run.attempt,
+        config=run.config,
+        tags=run.tags,
+        commit=run.commit,
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+        revision=run.revision,
+        curves=tuple(
+            CurveSummary(
+                name=curve.name,
+                role=home.roles.get(curve.name, role_of(curve.name).name) or None,
+                points=curve.points,
+                first_step=curve.first_step,
+                last_step=curve.last_step,
+            )
+            for curve in stored
+        ),
+    )
+
+
+def _project(found: runs.StoredProject, run_count: int) -> Project:
+    return Project(
+        project=found.name, roles=found.roles, params=found.params, created_at=found.created_at, runs=run_count
+    )
+
+
+def _version(home: runs.StoredProject, run: runs.StoredRun) -> str:
+    # With the run's id, because a run that was deleted and opened again counts its revisions from 1.
+    return f"{run.id}.{run.revision}.{home.revision}.{CATALOGUE_VERSION}"
+
+
+def _updated(run: runs.StoredRun, update: RunUpdate) -> runs.StoredRun:
+    facts = ("num_classes", "planned_steps", "schedule", "caveats", "state")
+    given = {name: getattr(update, name) for name in facts if getattr(update, name) is not None}
+    attempt = max(run.attempt, update.attempt or run.attempt)
+    if attempt > run.attempt:
+        given.setdefault("state", "running")
+    try:
+        context = _CONTEXT.validate_python({**asdict(run.context), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidInput(f"context.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return replace(
+        run,
+        context=context,
+        attempt=attempt,
+        config=run.config if update.config is None else update.config,
+        tags=run.tags if update.tags is None else update.tags,
+        commit=run.commit if update.commit is None else update.commit,
+    )

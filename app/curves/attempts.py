@@ -1,0 +1,36 @@
+"""A run that was resumed: what a later attempt hides of the earlier ones. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.curves.curve import Curve, FloatArray, make_curve
+
+
+@dataclass(frozen=True, eq=False)
+class AttemptPoints:
+    """One attempt's points of one curve in the order they were written; steps float64 [n], values float64 [n]."""
+
+    attempt: int
+    steps: FloatArray
+    values: FloatArray
+
+
+def resolve(name: str, parts: Sequence[AttemptPoints], first_steps: Mapping[int, float]) -> Curve:
+    """The curve that a reader sees.
+
+    first_steps: attempt -> the first step it trained. A later attempt hides earlier ones from there on; an attempt that
+    is not listed trained nothing and hides nothing. At the same step the later attempt wins, and within an attempt the
+    later write. Parts of one attempt are taken in the order given.
+    """
+    ordered = sorted(parts, key=lambda part: part.attempt)
+    steps: list[FloatArray] = [np.empty(0)]
+    values: list[FloatArray] = [np.empty(0)]
+    for part in ordered:
+        end = min((first for attempt, first in first_steps.items() if attempt > part.attempt), default=math.inf)
+        seen = part.steps < end
+        steps.append(part.steps[seen])
+        values.append(part.values[seen])
+    return make_curve(name, np.concatenate(steps), np.concatenate(values))

@@ -1,0 +1,197 @@
+"""The log of chunks: batches of points in, curves out."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+
+import numpy as np
+from sqlalchemy import Connection, bindparam, case, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.curves.attempts import AttemptPoints, resolve
+from app.curves.curve import Curve, FloatArray
+from app.curves.points import Points
+from app.curves.roles import role_of
+from app.errors import UnknownRun
+from app.storage.blocks import decode, encode
+from app.storage.tables import attempts, chunks, curves, runs
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Points of one run that were sent together; attempt None means the run's latest."""
+
+    run_id: int
+    attempt: int | None
+    points: Sequence[Points]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How much of a curve is stored, before repeated steps are resolved."""
+
+    name: str
+    points: int
+    first_step: float
+    last_step: float
+
+
+@dataclass(frozen=True)
+class _Key:
+    run_id: int
+    attempt: int
+    name: str
+
+
+def write(connection: Connection, batches: Sequence[Batch]) -> None:
+    """Store batches in the order given: one chunk for each curve and attempt of each run. Raises UnknownRun."""
+    run_ids = sorted({batch.run_id for batch in batches})
+    # In id order, so that two servers that write the same runs wait for each other and never both.
+    wanted = select(runs.c.id, runs.c.attempt, runs.c.revision).where(runs.c.id.in_(run_ids)).order_by(runs.c.id)
+    locked = connection.execute(wanted.with_for_update()).all()
+    if len(locked) < len(run_ids):
+        raise UnknownRun("the run was deleted while its points waited")
+    latest = {row.id: row.attempt for row in locked}
+    sequences = {row.id: row.revision + 1 for row in locked}
+    parts: dict[_Key, list[Points]] = defaultdict(list)
+    for batch in batches:
+        attempt = latest[batch.run_id] if batch.attempt is None else batch.attempt
+        latest[batch.run_id] = max(attempt, latest[batch.run_id])
+        for points in batch.points:
+            parts[_Key(batch.run_id, attempt, points.name)].append(points)
+    _count_up(connection, run_ids)
+    _open_attempts(connection, {row.id: latest[row.id] for row in locked if latest[row.id] > row.attempt})
+    ids = _curve_ids(connection, run_ids, parts)
+    rows = [_chunk(key, ids, sequences[key.run_id], part) for key, part in parts.items()]
+    connection.execute(insert(chunks), rows)
+    _note_first_steps(connection, zip(parts, rows, strict=True))
+
+
+def _count_up(connection: Connection, run_ids: Sequence[int]) -> None:
+    changed = {"revision": runs.c.revision + 1, "updated_at": datetime.now(UTC)}
+    connection.execute(update(runs).where(runs.c.id.in_(run_ids)).values(changed))
+
+
+def _open_attempts(connection: Connection, opened: Mapping[int, int]) -> None:
+    if opened:
+        connection.execute(
+            update(runs).where(runs.c.id == bindparam("run")).values(attempt=bindparam("latest"), state="running"),
+            [{"run": run_id, "latest": attempt} for run_id, attempt in opened.items()],
+        )
+
+
+def _curve_ids(connection: Connection, run_ids: Sequence[int], keys: Iterable[_Key]) -> dict[tuple[int, str], int]:
+    """(run, name) -> number of the curve; new names get the run's next numbers, which its lock makes safe."""
+    known = {}
+    following: dict[int, int] = defaultdict(lambda: 1)
+    for run_id, curve, name in connection.execute(
+        select(curves.c.run_id, curves.c.curve, curves.c.name).where(curves.c.run_id.in_(run_ids))
+    ):
+        known[run_id, name] = curve
+        following[run_id] = max(following[run_id], curve + 1)
+    added = []
+    for key in keys:
+        if (key.run_id, key.name) not in known:
+            known[key.run_id, key.name] = curve = following[key.run_id]
+            following[key.run_id] += 1
+            added.append({"run_id": key.run_id, "curve": curve, "name": key.name})
+    if added:
+        connection.execute(insert(curves), added)
+    return known
+
+
+def _chunk(key: _Key, ids: Mapping[tuple[int, str], int], sequence: int, part: Sequence[Points]) -> dict[str, object]:
+    steps, values = _joined([points.steps for points in part]), _joined([points.values for points in part])
+    return {
+        "run_id": key.run_id,
+        "curve": ids[key.run_id, key.name],
+        "attempt": key.attempt,
+        "sequence": sequence,
+        "points": len(steps),
+        "first_step": float(steps.min()),
+        "last_step": float(steps.max()),
+        "block": encode(steps, values),
+    }
+
+
+def _note_first_steps(connection: Connection, written: Iterable[tuple[_Key, Mapping[str, object]]]) -> None:
+    """Keep the least step that each attempt trained; a validation curve says nothing about that."""
+    first_steps: dict[tuple[int, int], float | None] = {}
+    for key, chunk in written:
+        known = first_steps.setdefault((key.run_id, key.attempt), None)
+        first = chunk["first_step"]
+        if role_of(key.name).split != "val" and isinstance(first, float):
+            first_steps[key.run_id, key.attempt] = first if known is None else min(known, first)
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    query = dialect.insert(attempts)
+    earlier = (attempts.c.first_step.is_(None)) | (query.excluded.first_step < attempts.c.first_step)
+    least = case((earlier, query.excluded.first_step), else_=attempts.c.first_step)
+    connection.execute(
+        query.on_conflict_do_update(index_elements=["run_id", "attempt"], set_={"first_step": least}),
+        [{"run_id": run, "attempt": attempt, "first_step": first} for (run, attempt), first in first_steps.items()],
+    )
+
+
+def stored_curves(connection: Connection, run_ids: Sequence[int]) -> dict[int, list[Stored]]:
+    """Run -> what is stored of each of its curves, in name order. Reads no points."""
+    query = (
+        select(
+            curves.c.run_id,
+            curves.c.name,
+            func.sum(chunks.c.points),
+            func.min(chunks.c.first_step),
+            func.max(chunks.c.last_step),
+        )
+        .join_from(curves, chunks, (chunks.c.run_id == curves.c.run_id) & (chunks.c.curve == curves.c.curve))
+        .where(curves.c.run_id.in_(run_ids))
+        .group_by(curves.c.run_id, curves.c.name)
+        .order_by(curves.c.name)
+    )
+    found: dict[int, list[Stored]] = {run_id: [] for run_id in run_ids}
+    for run_id, name, points, first, last in connection.execute(query):
+        found[run_id].append(Stored(name, int(points), first, last))
+    return found
+
+
+def curve_names(connection: Connection, run_id: int) -> list[str]:
+    """The raw names of a run's curves, in name order."""
+    query = select(curves.c.name).where(curves.c.run_id == run_id).order_by(curves.c.name)
+    return list(connection.execute(query).scalars())
+
+
+def read(connection: Connection, run_id: int, names: Sequence[str]) -> dict[str, Curve]:
+    """The curves of these raw names, in name order, as a reader sees them: attempts and repeated steps resolved.
+
+    Raises CorruptBlock.
+    """
+    wanted = set(names)
+    query = select(curves.c.name, curves.c.curve).where(curves.c.run_id == run_id).order_by(curves.c.name)
+    ids = {name: curve for name, curve in connection.execute(query) if name in wanted}
+    first_steps = {
+        attempt: first
+        for attempt, first in connection.execute(
+            select(attempts.c.attempt, attempts.c.first_step).where(attempts.c.run_id == run_id)
+        )
+        if first is not None
+    }
+    found = {}
+    for name, curve in ids.items():
+        rows = connection.execute(
+            select(chunks.c.attempt, chunks.c.block)
+            .where(chunks.c.run_id == run_id, chunks.c.curve == curve)
+            .order_by(chunks.c.attempt, chunks.c.sequence)
+        )
+        parts = [_attempt(attempt, [row[1] for row in blocks]) for attempt, blocks in groupby(rows, lambda row: row[0])]
+        found[name] = resolve(name, parts, first_steps)
+    return found
+
+
+def _attempt(attempt: int, blocks: Sequence[bytes]) -> AttemptPoints:
+    decoded = [decode(block) for block in blocks]
+    return AttemptPoints(attempt, _joined([steps for steps, _ in decoded]), _joined([values for _, values in decoded]))
+
+
+def _joined(arrays: Sequence[FloatArray]) -> FloatArray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

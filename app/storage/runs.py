@@ -1,0 +1,184 @@
+"""Projects and runs: what is known about them beside their points."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, Select, Table, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.errors import InvalidInput
+from app.rules.context import Context, RunState
+from app.storage.tables import projects, runs
+
+_CONTEXT = TypeAdapter(Context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredProject:
+    """A project; `revision` grows with every change."""
+
+    id: int
+    name: str
+    roles: Mapping[str, str]
+    params: Mapping[str, Mapping[str, object]]
+    revision: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRun:
+    """A run without its curves; `revision` grows with every change, points included."""
+
+    id: int
+    name: str
+    context: Context
+    config: Mapping[str, object]
+    tags: Mapping[str, str]
+    commit: str | None
+    attempt: int
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def find_project(connection: Connection, name: str) -> StoredProject | None:
+    """The project of this name."""
+    row = connection.execute(select(projects).where(projects.c.name == name)).one_or_none()
+    return _project(row) if row else None
+
+
+def lock_project(connection: Connection, name: str) -> tuple[StoredProject, bool]:
+    """The project of this name, made when there is none (then True), locked until the transaction ends."""
+    values = {"name": name, "roles": "{}", "params": "{}", "revision": 1, "created_at": datetime.now(UTC)}
+    created = _insert_if_missing(connection, projects, values)
+    row = connection.execute(select(projects).where(projects.c.name == name).with_for_update()).one()
+    return _project(row), created
+
+
+def save_project(connection: Connection, project: StoredProject) -> None:
+    """Write roles and params and count the revision up."""
+    connection.execute(
+        update(projects)
+        .where(projects.c.id == project.id)
+        .values(roles=_dump(project.roles), params=_dump(project.params), revision=projects.c.revision + 1)
+    )
+
+
+def list_projects(connection: Connection, *, limit: int, after: str | None) -> list[tuple[StoredProject, int]]:
+    """Projects in name order after `after`, each with how many runs it has."""
+    count = select(func.count()).where(runs.c.project_id == projects.c.id).scalar_subquery()
+    query = select(projects, count.label("runs")).order_by(projects.c.name).limit(limit)
+    if after is not None:
+        query = query.where(projects.c.name > after)
+    return [(_project(row), row.runs) for row in connection.execute(query)]
+
+
+def count_runs(connection: Connection, project_id: int) -> int:
+    """How many runs the project has."""
+    return connection.execute(select(func.count()).where(runs.c.project_id == project_id)).scalar_one()
+
+
+def find_run(connection: Connection, project_id: int, name: str) -> StoredRun | None:
+    """The run of this name."""
+    row = connection.execute(_run_query(project_id).where(runs.c.name == name)).one_or_none()
+    return _run(row) if row else None
+
+
+def lock_run(connection: Connection, project_id: int, name: str) -> tuple[StoredRun, bool]:
+    """The run of this name, made when there is none (then True), locked until the transaction ends."""
+    now = datetime.now(UTC)
+    fresh = StoredRun(
+        id=0,
+        name=name,
+        context=Context(),
+        config={},
+        tags={},
+        commit=None,
+        attempt=1,
+        revision=1,
+        created_at=now,
+        updated_at=now,
+    )
+    values = {"project_id": project_id, "name": name, "revision": 1, "created_at": now, **_facts(fresh)}
+    created = _insert_if_missing(connection, runs, values)
+    row = connection.execute(_run_query(project_id).where(runs.c.name == name).with_for_update()).one()
+    return _run(row), created
+
+
+def save_run(connection: Connection, run: StoredRun) -> None:
+    """Write everything that is known about the run and count the revision up."""
+    connection.execute(update(runs).where(runs.c.id == run.id).values(revision=runs.c.revision + 1, **_facts(run)))
+
+
+def list_runs(
+    connection: Connection, project_id: int, *, limit: int, after: str | None, state: RunState | None = None
+) -> list[StoredRun]:
+    """Runs in name order after `after`, all or those in one state."""
+    query = _run_query(project_id).order_by(runs.c.name).limit(limit)
+    if after is not None:
+        query = query.where(runs.c.name > after)
+    if state is not None:
+        query = query.where(runs.c.state == state)
+    return [_run(row) for row in connection.execute(query)]
+
+
+def _run_query(project_id: int) -> Select[Any]:
+    return select(runs).where(runs.c.project_id == project_id)
+
+
+def _insert_if_missing(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:
+    """True when the row was inserted, False when its unique name was taken."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    query = dialect.insert(table).values(values).on_conflict_do_nothing().returning(table.c.id)
+    return connection.execute(query).first() is not None
+
+
+def _facts(run: StoredRun) -> dict[str, object]:
+    context = _CONTEXT.dump_python(run.context)
+    return {
+        "state": context.pop("state"),
+        "context": _dump(context),
+        "config": _dump(run.config),
+        "tags": _dump(run.tags),
+        "commit": run.commit,
+        "attempt": run.attempt,
+        "updated_at": datetime.now(UTC),
+    }
+
+
+def _project(row: Row[Any]) -> StoredProject:
+    return StoredProject(
+        id=row.id,
+        name=row.name,
+        roles=json.loads(row.roles),
+        params=json.loads(row.params),
+        revision=row.revision,
+        created_at=row.created_at,
+    )
+
+
+def _run(row: Row[Any]) -> StoredRun:
+    return StoredRun(
+        id=row.id,
+        name=row.name,
+        context=_CONTEXT.validate_python({**json.loads(row.context), "state": row.state}),
+        config=json.loads(row.config),
+        tags=json.loads(row.tags),
+        commit=row.commit,
+        attempt=row.attempt,
+        revision=row.revision,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _dump(value: object) -> str:
+    # ASCII escapes carry NUL and lone surrogates, which Postgres text does not; NaN is part of what Python reads back.
+    try:
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"this cannot be stored as JSON: {error}") from error

@@ -1,0 +1,123 @@
+"""The tables, one definition for SQLite and Postgres. A change here needs a migration."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+# Only a column of type INTEGER is a row id on SQLite; Postgres gets 64 bits.
+ID = BigInteger().with_variant(Integer, "sqlite")
+
+# Names sort by their bytes on both databases, so that a page of runs means the same on each.
+NAME = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC; SQLite keeps no time zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware -> what the database stores."""
+        if value is None:
+            return None
+        return value.astimezone(UTC).replace(tzinfo=None if dialect.name == "sqlite" else UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What the database stores -> aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+# Named constraints, because SQLite can drop only what has a name.
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False),
+    Column("roles", Text, nullable=False),  # JSON: raw curve name -> role
+    Column("params", Text, nullable=False),  # JSON: rule -> field -> value
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("name"),
+    sqlite_autoincrement=True,
+)
+
+# AUTOINCREMENT: an id is never given out twice, so points that wait for a deleted run cannot land in a new one.
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("project_id", ID, ForeignKey("projects.id"), nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("context", Text, nullable=False),  # JSON: the fields of Context except its state
+    Column("config", Text, nullable=False),  # JSON
+    Column("tags", Text, nullable=False),  # JSON
+    Column("commit", Text),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),  # the latest
+    Column("revision", BigInteger, nullable=False),  # grows with every change; chunks take their sequence from it
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("project_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+
+def _run_id() -> Column[int]:
+    return Column("run_id", ID, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+
+
+curves = Table(
+    "curves",
+    metadata,
+    _run_id(),
+    Column("curve", Integer, primary_key=True, autoincrement=False),
+    Column("name", NAME, nullable=False),
+    UniqueConstraint("run_id", "name"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _run_id(),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("first_step", Double),  # least step of a curve that is not a validation curve; null when there is none
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    _run_id(),
+    Column("curve", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),  # a later one wins at the same step
+    Column("points", Integer, nullable=False),
+    Column("first_step", Double, nullable=False),  # least step of the block, which need not be sorted
+    Column("last_step", Double, nullable=False),
+    Column("block", LargeBinary, nullable=False),  # see blocks.py
+)
