@@ -148,18 +148,12 @@ def to_roles(curves: Mapping[str, Curve], overrides: Mapping[str, str]) -> Curve
         candidates = [raw for raw, role in roles.items() if role.name == name and not (validated and role.stand_in)]
         if candidates:
             chosen[name] = min(candidates, key=lambda raw: _preference(raw, name, curves[raw], overrides))
-    ready = {name: curves[raw] for name, raw in chosen.items() if ROLES[name].metric in ("loss", "lr", "epoch")}
-    for name, raw in chosen.items():
-        split = ROLES[name].split
-        match ROLES[name].metric:
-            case "accuracy":
-                ready[name] = _as_fraction(curves[raw])
-            case "error" if f"{split}/accuracy" not in ready:
-                sure = raw in overrides or bool({"top1", "rate"} & set(_words(raw)))
-                ready |= {f"{split}/accuracy": hits for hits in [_as_accuracy(curves[raw], sure)] if hits}
-            case "perplexity" if f"{split}/loss" not in ready:
-                ready |= {f"{split}/loss": loss for loss in [_as_loss(curves[raw])] if loss}
-    return Curves({name: Curve(name, curve.steps, curve.values) for name, curve in ready.items()})
+    ready: dict[str, Curve] = {}
+    for name, raw in chosen.items():  # in the order of ROLES: a metric of its own comes before one made from another
+        target, curve = _in_our_units(name, raw, curves[raw], raw in overrides)
+        if curve is not None:
+            ready.setdefault(target, Curve(target, curve.steps, curve.values))
+    return Curves(ready)
 
 
 def check_overrides(overrides: Mapping[str, str]) -> None:
@@ -176,6 +170,20 @@ def _role_under(raw: str, overrides: Mapping[str, str]) -> Role:
 
 def _preference(raw: str, name: str, curve: Curve, overrides: Mapping[str, str]) -> tuple[bool, bool, int, int, str]:
     return (raw not in overrides, raw != name, -int(np.isfinite(curve.values).sum()), len(_words(raw)), raw)
+
+
+def _in_our_units(name: str, raw: str, curve: Curve, certain: bool) -> tuple[str, Curve | None]:
+    """The role that the curve is judged in, and the curve in the unit of that role; None when it cannot be meant."""
+    role = ROLES[name]
+    match role.metric:
+        case "accuracy":
+            return name, _as_fraction(curve)
+        case "error":
+            return f"{role.split}/accuracy", _as_accuracy(curve, certain or bool({"top1", "rate"} & set(_words(raw))))
+        case "perplexity":
+            return f"{role.split}/loss", _as_loss(curve)
+        case _:
+            return name, curve
 
 
 def _as_fraction(accuracy: Curve) -> Curve:
