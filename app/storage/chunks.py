@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from types import ModuleType
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, case, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Insert, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.curves.attempts import AttemptPoints, resolve
@@ -45,12 +46,37 @@ class _Key:
     name: str
 
 
+def _note_first_step(dialect: ModuleType) -> Insert:
+    query = dialect.insert(attempts)
+    earlier = attempts.c.first_step.is_(None) | (query.excluded.first_step < attempts.c.first_step)
+    least = case((earlier, query.excluded.first_step), else_=attempts.c.first_step)
+    noted: Insert = query.on_conflict_do_update(index_elements=["run_id", "attempt"], set_={"first_step": least})
+    return noted
+
+
+# The statements of the write path are built once: building them took longer than running them.
+_RUN_IDS: BindParameter[Sequence[int]] = bindparam("run_ids", expanding=True)
+_LOCK_RUNS = (
+    # In id order, so that two servers that write the same runs wait for each other and never both.
+    select(runs.c.id, runs.c.attempt, runs.c.revision)
+    .where(runs.c.id.in_(_RUN_IDS))
+    .order_by(runs.c.id)
+    .with_for_update()
+)
+_COUNT_UP = (
+    update(runs).where(runs.c.id.in_(_RUN_IDS)).values(revision=runs.c.revision + 1, updated_at=bindparam("now"))
+)
+_OPEN_ATTEMPT = update(runs).where(runs.c.id == bindparam("run")).values(attempt=bindparam("latest"), state="running")
+_CURVES = select(curves.c.run_id, curves.c.curve, curves.c.name).where(curves.c.run_id.in_(_RUN_IDS))
+_INSERT_CURVE = insert(curves)
+_INSERT_CHUNK = insert(chunks)
+_NOTE_FIRST_STEP = {"sqlite": _note_first_step(sqlite), "postgresql": _note_first_step(postgresql)}
+
+
 def write(connection: Connection, batches: Sequence[Batch]) -> None:
     """Store batches in the order given: one chunk for each curve and attempt of each run. Raises UnknownRun."""
     run_ids = sorted({batch.run_id for batch in batches})
-    # In id order, so that two servers that write the same runs wait for each other and never both.
-    wanted = select(runs.c.id, runs.c.attempt, runs.c.revision).where(runs.c.id.in_(run_ids)).order_by(runs.c.id)
-    locked = connection.execute(wanted.with_for_update()).all()
+    locked = connection.execute(_LOCK_RUNS, {"run_ids": run_ids}).all()
     if len(locked) < len(run_ids):
         raise UnknownRun("the run was deleted while its points waited")
     latest = {row.id: row.attempt for row in locked}
@@ -61,34 +87,20 @@ def write(connection: Connection, batches: Sequence[Batch]) -> None:
         latest[batch.run_id] = max(attempt, latest[batch.run_id])
         for points in batch.points:
             parts[_Key(batch.run_id, attempt, points.name)].append(points)
-    _count_up(connection, run_ids)
-    _open_attempts(connection, {row.id: latest[row.id] for row in locked if latest[row.id] > row.attempt})
+    connection.execute(_COUNT_UP, {"run_ids": run_ids, "now": datetime.now(UTC)})
+    if opened := [{"run": row.id, "latest": latest[row.id]} for row in locked if latest[row.id] > row.attempt]:
+        connection.execute(_OPEN_ATTEMPT, opened)
     ids = _curve_ids(connection, run_ids, parts)
     rows = [_chunk(key, ids, sequences[key.run_id], part) for key, part in parts.items()]
-    connection.execute(insert(chunks), rows)
+    connection.execute(_INSERT_CHUNK, rows)
     _note_first_steps(connection, zip(parts, rows, strict=True))
-
-
-def _count_up(connection: Connection, run_ids: Sequence[int]) -> None:
-    changed = {"revision": runs.c.revision + 1, "updated_at": datetime.now(UTC)}
-    connection.execute(update(runs).where(runs.c.id.in_(run_ids)).values(changed))
-
-
-def _open_attempts(connection: Connection, opened: Mapping[int, int]) -> None:
-    if opened:
-        connection.execute(
-            update(runs).where(runs.c.id == bindparam("run")).values(attempt=bindparam("latest"), state="running"),
-            [{"run": run_id, "latest": attempt} for run_id, attempt in opened.items()],
-        )
 
 
 def _curve_ids(connection: Connection, run_ids: Sequence[int], keys: Iterable[_Key]) -> dict[tuple[int, str], int]:
     """(run, name) -> number of the curve; new names get the run's next numbers, which its lock makes safe."""
     known = {}
     following: dict[int, int] = defaultdict(lambda: 1)
-    for run_id, curve, name in connection.execute(
-        select(curves.c.run_id, curves.c.curve, curves.c.name).where(curves.c.run_id.in_(run_ids))
-    ):
+    for run_id, curve, name in connection.execute(_CURVES, {"run_ids": run_ids}):
         known[run_id, name] = curve
         following[run_id] = max(following[run_id], curve + 1)
     added = []
@@ -98,7 +110,7 @@ def _curve_ids(connection: Connection, run_ids: Sequence[int], keys: Iterable[_K
             following[key.run_id] += 1
             added.append({"run_id": key.run_id, "curve": curve, "name": key.name})
     if added:
-        connection.execute(insert(curves), added)
+        connection.execute(_INSERT_CURVE, added)
     return known
 
 
@@ -124,12 +136,8 @@ def _note_first_steps(connection: Connection, written: Iterable[tuple[_Key, Mapp
         first = chunk["first_step"]
         if role_of(key.name).split != "val" and isinstance(first, float):
             first_steps[key.run_id, key.attempt] = first if known is None else min(known, first)
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    query = dialect.insert(attempts)
-    earlier = (attempts.c.first_step.is_(None)) | (query.excluded.first_step < attempts.c.first_step)
-    least = case((earlier, query.excluded.first_step), else_=attempts.c.first_step)
     connection.execute(
-        query.on_conflict_do_update(index_elements=["run_id", "attempt"], set_={"first_step": least}),
+        _NOTE_FIRST_STEP[connection.dialect.name],
         [{"run_id": run, "attempt": attempt, "first_step": first} for (run, attempt), first in first_steps.items()],
     )
 
