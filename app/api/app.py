@@ -1,0 +1,82 @@
+"""The application: every room wired together, nothing made at import."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app.api import curves, diagnoses, health, points, problems, projects, rules, runs
+from app.api.negotiation import CURVEWISE_VERSION
+from app.api.openapi import complete
+from app.service import make_service
+from app.settings import Settings, settings_from
+
+_NOUNS = (projects, runs, points, diagnoses, curves, rules, health)
+_BODIES = (projects.ProjectIn, runs.RunIn, runs.FinishIn, points.PointsIn, diagnoses.DiagnoseIn)
+_LARGE_BODIES_AT_ONCE = 2
+
+_DESCRIPTION = """\
+Send a training job's metrics while it runs, and read back which documented pathologies its curves show, on what
+evidence, and what to do about it. Errors are problem documents (RFC 9457). NaN and infinities are values like any
+other: they are read as bare tokens or as strings, and always leave as the strings `NaN`, `Infinity`, `-Infinity`.
+"""
+_TAGS = [
+    {"name": "projects", "description": "Named groups of runs, with their own settings."},
+    {"name": "runs", "description": "Training jobs, and what they said about themselves."},
+    {"name": "points", "description": "Metrics in."},
+    {"name": "diagnoses", "description": "Findings out."},
+    {"name": "curves", "description": "Metrics back out."},
+    {"name": "rules", "description": "What is looked for."},
+    {"name": "health", "description": "Probes."},
+]
+
+
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = complete(super().openapi(), _BODIES)
+        return self.openapi_schema
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An application for these settings. Its lifespan opens the database and closes it, and raises SchemaMismatch."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.decoders = CapacityLimiter(_LARGE_BODIES_AT_ONCE)
+        app.state.service = service = make_service(settings)
+        try:
+            await service.start()
+            yield
+        finally:
+            await service.close()
+
+    app = _App(
+        title="Curvewise",
+        summary="Learning-curve diagnosis as a service.",
+        description=_DESCRIPTION,
+        version=CURVEWISE_VERSION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=_TAGS,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    for noun in _NOUNS:
+        app.include_router(noun.router)
+    problems.install(app)
+    return app
+
+
+def create_app_from_environ() -> FastAPI:
+    """The same from `CURVEWISE_*`: what each of several worker processes calls. Raises InvalidInput."""
+    return create_app(settings_from())
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

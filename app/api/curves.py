@@ -1,0 +1,71 @@
+"""Curves out, as they are stored or thinned for a drawing."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import Field, WithJsonSchema
+
+from app import errors
+from app.api.openapi import documented
+from app.api.problems import INVALID_INPUT
+from app.api.service import ServiceHere
+from app.api.wire import NON_FINITE_SCHEMA, Out, ProjectName, RunName, reply
+from app.curves.thinning import LEAST_MAX_POINTS
+
+router = APIRouter(tags=["curves"])
+
+
+class ColumnOut(Out):
+    """The points of one curve in step order."""
+
+    steps: Annotated[list[float], Field(description="Strictly increasing [steps].")]
+    values: Annotated[
+        list[float],
+        WithJsonSchema({"type": "array", "items": {"anyOf": [{"type": "number"}, NON_FINITE_SCHEMA]}}),
+        Field(description="One value a step, in the metric's own unit; NaN and infinities as strings."),
+    ]
+
+
+class CurvesOut(Out):
+    """The stored curves of a run."""
+
+    curves: Annotated[dict[str, ColumnOut], Field(description="Curves under the names that the job gave them.")]
+
+
+@router.get(
+    "/api/v1/projects/{project}/runs/{run}/curves",
+    summary="Read a run's curves",
+    response_model=CurvesOut,
+    responses=documented(
+        errors.UnknownProject,
+        errors.UnknownRun,
+        errors.UnknownCurve,
+        INVALID_INPUT,
+        errors.StorageUnavailable,
+        description="The curves, attempts and repeated steps resolved.",
+        example={"curves": {"train/loss": {"steps": [1.0, 2.0, 3.0], "values": [0.9, 0.7, "NaN"]}}},
+    ),
+)
+def get_curves(
+    service: ServiceHere,
+    project: ProjectName,
+    run: RunName,
+    max_points: Annotated[
+        int | None,
+        Query(
+            ge=LEAST_MAX_POINTS,
+            le=10_000_000,
+            description="At most so many points a curve, always the same ones: ends, extremes and non-finite points "
+            "are kept [points]. Full resolution when absent.",
+        ),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        Query(max_length=1000, description="Only this curve, by the name that the job gave it; may be repeated."),
+    ] = None,
+) -> Response:
+    """The curves of a run, losslessly: every number reads back as the same 64-bit float."""
+    curves = service.read_curves(project, run, names=name, max_points=max_points)
+    columns = {c.name: {"steps": c.steps.tolist(), "values": c.values.tolist()} for c in curves.values()}
+    return reply({"curves": columns})

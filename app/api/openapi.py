@@ -1,0 +1,93 @@
+"""What the OpenAPI document needs beyond the types of the routes: bodies that we read ourselves, and every error."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from app.api.problems import BY_ERROR, INTERNAL, MEDIA_TYPE, Kind, Problem
+from app.errors import CurvewiseError
+
+Responses = dict[int | str, dict[str, Any]]
+_REFERENCE = "#/components/schemas/{model}"
+
+
+def documented(
+    *problems: Kind | type[CurvewiseError],
+    description: str,
+    example: object,
+    created: str | None = None,
+) -> Responses:
+    """The responses of an operation: success with its example, and every problem that it can answer with.
+
+    created: what a 201 means, where there is one beside the 200.
+    """
+    success = {"description": description, "content": {"application/json": {"example": example}}}
+    found: Responses = {200: success}
+    if created is not None:
+        found[201] = {**success, "description": created}
+    by_status: dict[int, list[Kind]] = {}
+    for one in (*problems, INTERNAL):
+        kind = one if isinstance(one, Kind) else BY_ERROR[one]
+        by_status.setdefault(kind.status, []).append(kind)
+    for status, kinds in sorted(by_status.items()):
+        found[status] = _problems(kinds)
+    return found
+
+
+def one_body(
+    media_type: str, model: type[BaseModel], examples: Mapping[str, object], *, required: bool
+) -> dict[str, Any]:
+    """The request body of an operation that reads it by itself."""
+    return one_of_bodies((media_type, model, examples), required=required)
+
+
+def one_of_bodies(
+    *bodies: tuple[str, type[BaseModel] | type[str], Mapping[str, object]], required: bool = True
+) -> dict[str, Any]:
+    """The request body of an operation that takes one of several media types; a `str` is text without a schema."""
+    content = {}
+    for media_type, model, examples in bodies:
+        schema = (
+            {"$ref": _REFERENCE.format(model=model.__name__)} if issubclass(model, BaseModel) else {"type": "string"}
+        )
+        content[media_type] = {
+            "schema": schema,
+            "examples": {name: {"value": value} for name, value in examples.items()},
+        }
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def complete(document: dict[str, Any], bodies: tuple[type[BaseModel], ...]) -> dict[str, Any]:
+    """Add the schemas that routes refer to by name only."""
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in bodies]
+    models.append((Problem, "serialization"))
+    _, schemas = models_json_schema(models, ref_template=_REFERENCE)
+    document["components"]["schemas"].update(schemas["$defs"])
+    return document
+
+
+def _problems(kinds: list[Kind]) -> dict[str, Any]:
+    content = {
+        "schema": {
+            "allOf": [
+                {"$ref": _REFERENCE.format(model=Problem.__name__)},
+                {"properties": {"type": {"enum": [kind.type for kind in kinds]}}},
+            ]
+        },
+        "examples": {kind.name: {"value": _example(kind)} for kind in kinds},
+    }
+    response: dict[str, Any] = {
+        "description": "; ".join(f"{kind.title} (`{kind.type}`)" for kind in kinds),
+        "content": {MEDIA_TYPE: content},
+    }
+    if kinds[0].status == 503:
+        response["headers"] = {
+            "Retry-After": {"description": "When to try again [s].", "schema": {"type": "integer", "minimum": 0}}
+        }
+    return response
+
+
+def _example(kind: Kind) -> dict[str, Any]:
+    return {"type": kind.type, "title": kind.title, "status": kind.status, "detail": kind.example}

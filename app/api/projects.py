@@ -1,0 +1,116 @@
+"""Projects: named groups of runs, each with its own role overrides and params."""
+
+from datetime import datetime
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import Field, JsonValue
+
+from app import errors
+from app.api.body import FACTS_LIMIT_BYTES, JSON, read_model
+from app.api.openapi import documented, one_body
+from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
+from app.api.service import ServiceHere
+from app.api.wire import After, Limit, Out, Page, ProjectName, Strictly, reply
+
+router = APIRouter(tags=["projects"])
+
+
+class ProjectIn(Strictly):
+    """A project's settings. Null or absent leaves what is set as it is."""
+
+    roles: Annotated[
+        dict[str, str] | None,
+        Field(
+            description="What curves mean, by raw name: a role such as `val/loss`, or empty to leave it unmapped.",
+            examples=[{"validation_objective": "val/loss", "box_loss": ""}],
+        ),
+    ] = None
+    params: Annotated[
+        dict[str, dict[str, JsonValue]] | None,
+        Field(description="Params in place of defaults: rule name, field, value; units are in GET /api/v1/rules."),
+    ] = None
+
+
+class ProjectOut(Out):
+    """A project and its settings."""
+
+    project: Annotated[str, Field(description="The project's name.")]
+    roles: Annotated[dict[str, str], Field(description="Role overrides: raw curve name to role; empty is unmapped.")]
+    params: Annotated[
+        dict[str, dict[str, JsonValue]],
+        Field(description="Params in place of defaults: rule name, field, value; units are in GET /api/v1/rules."),
+    ]
+    created_at: Annotated[datetime, Field(description="When the project was made [UTC].")]
+    runs: Annotated[int, Field(ge=0, description="How many runs it has [runs].")]
+
+
+_SETTINGS = {"roles": {"validation_objective": "val/loss", "box_loss": ""}, "params": {}}
+_PROJECT = {"project": "mnist", **_SETTINGS, "created_at": "2026-01-31T09:00:00Z", "runs": 12}
+
+
+@router.get(
+    "/api/v1/projects",
+    summary="List projects",
+    response_model=Page[ProjectOut],
+    responses=documented(
+        INVALID_INPUT,
+        errors.StorageUnavailable,
+        description="One page of projects, in name order.",
+        example={"items": [_PROJECT], "next": None},
+    ),
+)
+def list_projects(service: ServiceHere, limit: Limit = 100, after: After = None) -> Response:
+    """All projects, a page at a time."""
+    found = service.list_projects(limit=limit + 1, after=after)
+    shown = [ProjectOut.model_validate(project) for project in found[:limit]]
+    return reply(Page[ProjectOut](items=shown, next=shown[-1].project if len(found) > limit else None))
+
+
+@router.get(
+    "/api/v1/projects/{project}",
+    summary="Read a project",
+    response_model=ProjectOut,
+    responses=documented(
+        errors.UnknownProject,
+        INVALID_INPUT,
+        errors.StorageUnavailable,
+        description="The project and its settings.",
+        example=_PROJECT,
+    ),
+)
+def get_project(service: ServiceHere, project: ProjectName) -> Response:
+    """A project's role overrides and params, and how many runs it has."""
+    return reply(ProjectOut.model_validate(service.get_project(project)))
+
+
+@router.put(
+    "/api/v1/projects/{project}",
+    summary="Make or configure a project",
+    response_model=ProjectOut,
+    responses=documented(
+        UNREADABLE_BODY,
+        errors.TooLarge,
+        errors.UnsupportedEncoding,
+        INVALID_INPUT,
+        errors.InvalidParams,
+        errors.StorageUnavailable,
+        errors.StorageFull,
+        description="The project was there and has been configured.",
+        created="The project was made.",
+        example=_PROJECT,
+    ),
+    openapi_extra=one_body(JSON, ProjectIn, {"settings": _SETTINGS}, required=False),
+)
+async def put_project(request: Request, service: ServiceHere, project: ProjectName) -> Response:
+    """Set what a project's curves mean and how its rules judge; its diagnoses follow at once.
+
+    A project also comes into being with its first run. The body may be empty.
+    """
+    said = await read_model(request, ProjectIn, empty=True, limit=FACTS_LIMIT_BYTES)
+    found, created = await to_thread.run_sync(
+        lambda: service.configure_project(project, roles=said.roles, params=said.params)
+    )
+    return reply(ProjectOut.model_validate(found), 201 if created else 200)

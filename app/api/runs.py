@@ -1,0 +1,217 @@
+"""Runs: open one, say more about it, close it, find it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import Field, JsonValue
+
+from app import errors
+from app.api.body import FACTS_LIMIT_BYTES, JSON, read_model
+from app.api.openapi import documented, one_body
+from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
+from app.api.service import ServiceHere
+from app.api.wire import (
+    NO_CONTROL_CHARACTERS,
+    After,
+    Attempt,
+    ContextIn,
+    Limit,
+    Out,
+    Page,
+    ProjectName,
+    RunName,
+    Strictly,
+    reply,
+)
+from app.limits import LONGEST_NAME
+from app.rules.context import RunState
+from app.service import RunUpdate
+
+router = APIRouter(tags=["runs"])
+
+
+class RunIn(Strictly):
+    """What a job says when it opens a run, or says more about it. Null or absent leaves what is known as it is."""
+
+    context: Annotated[ContextIn | None, Field(description="Facts that the curves do not show.")] = None
+    config: Annotated[
+        dict[str, JsonValue] | None,
+        Field(description="The job's own configuration, any JSON object; replaces the one before."),
+    ] = None
+    tags: Annotated[dict[str, str] | None, Field(description="Labels by name; replace those before.")] = None
+    commit: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=LONGEST_NAME,
+            pattern=NO_CONTROL_CHARACTERS,
+            description="The commit of the code that trains.",
+            examples=["9fceb02"],
+        ),
+    ] = None
+    attempt: Annotated[
+        Attempt | None,
+        Field(description="A later attempt than the latest resumes the run, which then is running [attempts]."),
+    ] = None
+
+
+class FinishIn(Strictly):
+    """How a run ended."""
+
+    state: Annotated[
+        Literal["finished", "failed"], Field(description="`finished` as planned, or `failed` on the way.")
+    ] = "finished"
+
+
+class ContextOut(Out):
+    """What is known about a run beside its curves."""
+
+    num_classes: Annotated[int | None, Field(description="Number of classes [classes]; null when not known.")]
+    planned_steps: Annotated[float | None, Field(description="How long the run is meant to be [steps]; null when not.")]
+    state: Annotated[RunState, Field(description="Whether the job still runs, has finished, or has failed.")]
+    schedule: Annotated[str | None, Field(description="The learning-rate schedule by name; null when not known.")]
+    caveats: Annotated[list[str], Field(description="Known lies of the source.")]
+
+
+class CurveOut(Out):
+    """What is stored of one curve."""
+
+    name: Annotated[str, Field(description="Its name, as the job gave it.")]
+    role: Annotated[str | None, Field(description="What it was mapped to; null when unmapped.")]
+    points: Annotated[int, Field(ge=0, description="Stored points, before repeated steps are resolved [points].")]
+    first_step: Annotated[float, Field(ge=0, description="The least step stored [steps].")]
+    last_step: Annotated[float, Field(ge=0, description="The greatest step stored [steps].")]
+
+
+class RunOut(Out):
+    """A run, without its points."""
+
+    project: Annotated[str, Field(description="The project's name.")]
+    run: Annotated[str, Field(description="The run's name.")]
+    context: Annotated[ContextOut, Field(description="Facts that the curves do not show.")]
+    attempt: Annotated[int, Field(ge=1, description="The latest attempt, counted from 1 [attempts].")]
+    config: Annotated[
+        dict[str, JsonValue], Field(description="The job's own configuration; NaN and infinities as strings.")
+    ]
+    tags: Annotated[dict[str, str], Field(description="Labels by name.")]
+    commit: Annotated[str | None, Field(description="The commit of the code that trains; null when not known.")]
+    created_at: Annotated[datetime, Field(description="When the run was opened [UTC].")]
+    updated_at: Annotated[datetime, Field(description="When it last changed: points, facts or state [UTC].")]
+    revision: Annotated[int, Field(ge=0, description="Grows with every change: points, facts or state [changes].")]
+    curves: Annotated[list[CurveOut], Field(description="What is stored of each curve.")]
+
+
+_CONTEXT = {"num_classes": 10, "planned_steps": 12000}
+_OPEN = {"context": _CONTEXT, "config": {"lr": 0.1, "depth": 3}, "tags": {"team": "vision"}, "commit": "9fceb02"}
+_RUN: dict[str, Any] = {
+    "project": "mnist",
+    "run": "r1",
+    "context": {**_CONTEXT, "state": "running", "schedule": None, "caveats": []},
+    "attempt": 1,
+    "config": {"lr": 0.1, "depth": 3},
+    "tags": {"team": "vision"},
+    "commit": "9fceb02",
+    "created_at": "2026-01-31T09:00:00Z",
+    "updated_at": "2026-01-31T09:02:10Z",
+    "revision": 7,
+    "curves": [{"name": "train/loss", "role": "train/loss", "points": 600, "first_step": 0.0, "last_step": 599.0}],
+}
+
+
+@router.put(
+    "/api/v1/projects/{project}/runs/{run}",
+    summary="Open or update a run",
+    response_model=RunOut,
+    responses=documented(
+        UNREADABLE_BODY,
+        errors.TooLarge,
+        errors.UnsupportedEncoding,
+        INVALID_INPUT,
+        errors.StorageUnavailable,
+        errors.StorageFull,
+        description="The run was there and has been updated.",
+        created="The run was opened, and its project with it when it is the first.",
+        example=_RUN,
+    ),
+    openapi_extra=one_body(JSON, RunIn, {"run": _OPEN}, required=False),
+)
+async def put_run(request: Request, service: ServiceHere, project: ProjectName, run: RunName) -> Response:
+    """Open a run before its points are sent, or say more about it at any time; sent again, it changes nothing.
+
+    The body may be empty. What is absent from it stays as it is.
+    """
+    said = await read_model(request, RunIn, empty=True, limit=FACTS_LIMIT_BYTES)
+    update = RunUpdate(
+        **(said.context.given() if said.context else {}),
+        attempt=said.attempt,
+        config=said.config,
+        tags=said.tags,
+        commit=said.commit,
+    )
+    found, created = await to_thread.run_sync(service.open_run, project, run, update)
+    return reply(RunOut.model_validate(found), 201 if created else 200)
+
+
+@router.get(
+    "/api/v1/projects/{project}/runs/{run}",
+    summary="Read a run",
+    response_model=RunOut,
+    responses=documented(
+        errors.UnknownProject,
+        errors.UnknownRun,
+        INVALID_INPUT,
+        errors.StorageUnavailable,
+        description="The run, without its points.",
+        example=_RUN,
+    ),
+)
+def get_run(service: ServiceHere, project: ProjectName, run: RunName) -> Response:
+    """What is known about a run, and how much is stored of each of its curves."""
+    return reply(RunOut.model_validate(service.get_run(project, run)))
+
+
+@router.get(
+    "/api/v1/projects/{project}/runs",
+    summary="List a project's runs",
+    response_model=Page[RunOut],
+    responses=documented(
+        errors.UnknownProject,
+        INVALID_INPUT,
+        errors.StorageUnavailable,
+        description="One page of runs, in name order.",
+        example={"items": [_RUN], "next": None},
+    ),
+)
+def list_runs(service: ServiceHere, project: ProjectName, limit: Limit = 100, after: After = None) -> Response:
+    """A project's runs, a page at a time."""
+    found = service.list_runs(project, limit=limit + 1, after=after)
+    shown = [RunOut.model_validate(run) for run in found[:limit]]
+    return reply(Page[RunOut](items=shown, next=shown[-1].run if len(found) > limit else None))
+
+
+@router.post(
+    "/api/v1/projects/{project}/runs/{run}/finish",
+    summary="Close a run",
+    response_model=RunOut,
+    responses=documented(
+        UNREADABLE_BODY,
+        errors.UnknownProject,
+        errors.UnknownRun,
+        errors.TooLarge,
+        errors.UnsupportedEncoding,
+        INVALID_INPUT,
+        errors.StorageUnavailable,
+        errors.StorageFull,
+        description="The run, closed.",
+        example={**_RUN, "context": {**_RUN["context"], "state": "finished"}},
+    ),
+    openapi_extra=one_body(JSON, FinishIn, {"failed": {"state": "failed"}}, required=False),
+)
+async def finish_run(request: Request, service: ServiceHere, project: ProjectName, run: RunName) -> Response:
+    """Say how a run ended; an empty body means that it finished. Late points may still be sent."""
+    said = await read_model(request, FinishIn, empty=True, limit=FACTS_LIMIT_BYTES)
+    found = await to_thread.run_sync(service.close_run, project, run, said.state)
+    return reply(RunOut.model_validate(found))
