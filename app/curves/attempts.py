@@ -30,7 +30,7 @@ def resolve(name: str, parts: Sequence[AttemptPoints], first_steps: Mapping[int,
     values: list[FloatArray] = [np.empty(0)]
     for part in ordered:
         end = min((first for attempt, first in first_steps.items() if attempt > part.attempt), default=math.inf)
-        seen = part.steps < end
+        seen = ... if end == math.inf else part.steps < end
         steps.append(part.steps[seen])
         values.append(part.values[seen])
     return make_curve(name, np.concatenate(steps), np.concatenate(values))

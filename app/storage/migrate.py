@@ -116,9 +116,7 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
             # Rebuilding a table drops the old one, and with foreign keys on that would delete what refers to it. The
             # pragma does nothing inside a transaction, so it goes to the driver, on a connection of its own.
             connection.detach()
-            driver = connection.connection.driver_connection
-            if isinstance(driver, sqlite3.Connection):
-                driver.execute("PRAGMA foreign_keys = OFF")
+            connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
         writer = connection.execution_options(writes=True)
         with writer.begin():
             if engine.dialect.name == "postgresql":
@@ -133,9 +131,6 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        if (
-            isinstance(error.orig, sqlite3.Error)
-            and getattr(error.orig, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB
-        ):
+        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise SchemaMismatch("the file is not a SQLite database") from error
         raise
