@@ -77,10 +77,11 @@ def _bin_means(steps: FloatArray, values: FloatArray, bins: int, taken: FloatArr
     weights = np.repeat(1.0 / widths, widths)
     first, last = steps[starts], steps[starts + widths - 1]
     middle = first + np.add.reduceat((steps - np.repeat(first, widths)) * weights, starts)
-    # Weighted before they are added: the sum of large finite values must not become infinite.
-    limit = np.finfo(np.float64).max
+    # Weighted before they are added, since the sum of large finite values must not become infinite; and held between
+    # the bin's least and greatest value, since rounding must not make scatter where a constant curve has none.
     with np.errstate(over="ignore"):
-        means = np.clip(np.add.reduceat(values * weights, starts), -limit, limit)
+        means = np.add.reduceat(values * weights, starts)
+    means = np.clip(means, np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts))
     middle = np.clip(middle, first, last)
     # A bin may close around a non-finite point and have its very step as the mean: then it stands on its first point.
     return np.where(np.isin(middle, taken), first, middle), means
