@@ -62,10 +62,10 @@ class Plateau:
 
 
 def measure(view: View, context: Context) -> Plateau | None:
-    """The late course of a run, None when it is too short to have one or its loss is not positive."""
+    """The late course of a run, None when it is too short to have one."""
     loss = view.settled
     start = starting_level(view.train, context.num_classes)
-    if len(loss) < MIN_POINTS or start <= 0 or float(loss.values.min()) <= 0:
+    if len(loss) < MIN_POINTS:
         return None
     late = last_stretch(loss.steps, LATE_SHARE)
     train = trend(loss.steps[late], loss.values[late])
@@ -95,7 +95,7 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
     """Flat, noisy, at a high rate, and above the floor."""
     plateau = measure(view, context)
     if plateau is None:
-        return Skipped(reason=f"a late course needs {MIN_POINTS} positive points, there are {len(view.settled)}")
+        return Skipped(reason=f"a late course needs {MIN_POINTS} points or evaluations, there are {len(view.settled)}")
     evidence = (
         Evidence("bounce", plateau.bounce, params.min_bounce, "relative"),
         Evidence("fall", min(max(plateau.fall, -1e9), 1e9), params.max_fall, "noise units"),
@@ -128,7 +128,7 @@ RULE = Rule(
     code="CW002",
     name="decay_needed",
     doc=__doc__,
-    needs=(Need("train/loss", min_points=MIN_POINTS),),
+    needs=(Need("train/loss", min_points=MIN_POINTS, positive=True),),
     params=DecayNeededParams,
     check=check,
 )

@@ -76,10 +76,12 @@ def check(view: View, context: Context, params: DecayTooEarlyParams) -> Finding 
     cuts = drops(view.rate)
     if not cuts:
         return Clear(evidence=(Evidence("cuts", 0.0, 1.0, "cuts of the rate"),))
-    loss = Curve("val/loss", view.pair.steps, view.pair.val) if len(view.pair) >= 4 else view.progress
+    loss = (
+        Curve("val/loss", view.pair.steps, view.pair.val)
+        if len(view.pair) >= 4 and view.pair.val.min() > 0
+        else view.progress
+    )
     start = starting_level(view.train, context.num_classes)
-    if start <= 0 or float(loss.values.min()) <= 0:
-        return Skipped(reason="the loss is not positive throughout, so relative falls mean nothing")
     course = around(loss, start, cuts[0])
     if course is None:
         return Skipped(reason=f"no points on both sides of the cut at step {cuts[0].step:g}")
@@ -100,7 +102,12 @@ def check(view: View, context: Context, params: DecayTooEarlyParams) -> Finding 
 
 
 def _finding(
-    cut: RateDrop, length: float, pace: float, slowed: float, params: DecayTooEarlyParams, evidence: tuple[Evidence, ...]
+    cut: RateDrop,
+    length: float,
+    pace: float,
+    slowed: float,
+    params: DecayTooEarlyParams,
+    evidence: tuple[Evidence, ...],
 ) -> Finding:
     later = min(max(3 * cut.step, length / 2), length)
     return Finding(
@@ -124,7 +131,7 @@ RULE = Rule(
     code="CW003",
     name="decay_too_early",
     doc=__doc__,
-    needs=(Need("train/loss", min_points=4), Need("lr", min_points=2)),
+    needs=(Need("train/loss", min_points=4, positive=True), Need("lr", min_points=2)),
     params=DecayTooEarlyParams,
     check=check,
 )

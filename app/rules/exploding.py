@@ -8,7 +8,8 @@ Statistic
     The starting level is the first train loss, or log C where that is known and higher.
 Fires when
     The loss ends in NaN or infinity (error); or it was so for a while and recovered (warning); or the peak passed
-    `min_peak` and the loss ended no lower than `min_end` of its start; or the peak passed `absurd_peak`, recovered or not.
+    `min_peak` and the loss ended no lower than `min_end` of its start; or the peak passed
+    `absurd_peak`, recovered or not.
 Blind spots
     A tracker that drops or replaces NaN hides it. Between two logged means a burst can come and go unseen.
     A short spike that recovers is not an explosion and is not reported.
@@ -100,9 +101,7 @@ def _not_finite(view: View, name: str, burst: NonFinite) -> Finding:
     )
 
 
-def _climbed(
-    view: View, climb: Blowup, evidence: tuple[Evidence, ...], confidence: float, stayed: bool
-) -> Finding:
+def _climbed(view: View, climb: Blowup, evidence: tuple[Evidence, ...], confidence: float, stayed: bool) -> Finding:
     ending = f"and ended at {climb.end:.2g} times it" if stayed else "before it came back"
     return Finding(
         severity="error" if stayed else "warning",

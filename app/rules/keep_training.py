@@ -27,7 +27,7 @@ from app.rules.confidence import from_margins
 from app.rules.context import Context
 from app.rules.decay_needed import DecayNeededParams, is_plateau, measure
 from app.rules.rule import Need, Params, Rule
-from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
+from app.rules.verdict import Clear, Evidence, Finding, Recommendation
 from app.signals.rate import rate_now
 from app.signals.smoothing import tail_mean
 from app.signals.trend import Trend, last_stretch, trend
@@ -46,13 +46,9 @@ class KeepTrainingParams(Params):
     min_rate: float = Field(0.5, gt=0, le=1, description="Rate that can still teach [share of the highest rate]")
 
 
-def check(view: View, context: Context, params: KeepTrainingParams) -> Finding | Clear | Skipped:
+def check(view: View, context: Context, params: KeepTrainingParams) -> Finding | Clear:
     """The trends of both losses over the last third."""
     pair = view.pair
-    if len(pair) < MIN_PAIRS:
-        return Skipped(reason=f"train/loss and val/loss meet at {len(pair)} of the {MIN_PAIRS} steps that this rule needs")
-    if float(pair.val.min()) <= 0 or float(pair.train.min()) <= 0:
-        return Skipped(reason="the loss is not positive throughout, so a relative fall means nothing")
     late = last_stretch(pair.steps, LATE_SHARE, MIN_PAIRS)
     val, train = trend(pair.steps[late], pair.val[late]), trend(pair.steps[late], pair.train[late])
     rate = rate_now(view.rate)
@@ -113,7 +109,8 @@ RULE = Rule(
     code="CW004",
     name="keep_training",
     doc=__doc__,
-    needs=(Need("train/loss", min_points=MIN_PAIRS), Need("val/loss", min_points=MIN_PAIRS)),
+    needs=(Need("train/loss", positive=True), Need("val/loss", positive=True)),
+    min_pairs=MIN_PAIRS,
     params=KeepTrainingParams,
     check=check,
 )

@@ -27,7 +27,7 @@ from pydantic import Field
 from app.rules.confidence import from_margins
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
-from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Severity, Skipped
+from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Severity
 from app.signals.noise import scatter
 from app.signals.smoothing import running_median, tail_mean
 from app.signals.start import chance_loss, first_level
@@ -41,16 +41,14 @@ class OverfittingParams(Params):
 
     min_rise: float = Field(0.08, gt=0, description="Climb of val loss above its best [relative to the best]")
     min_rise_in_noise: float = Field(2.0, gt=0, description="Climb of val loss above its best [noise units]")
-    min_rise_share: float = Field(0.005, ge=0, description="Climb of val loss above its best [share of its whole fall]")
+    min_rise_share: float = Field(0.005, ge=0, description="Climb of val loss above its best [share of its fall]")
     min_gap: float = Field(0.2, gt=0, lt=1, description="Val level minus train level [share of the val level]")
-    wide_gap: float = Field(0.4, gt=0, lt=1, description="Gap at which the climb need not pass the noise [share of val]")
+    wide_gap: float = Field(0.4, gt=0, lt=1, description="Gap beside which noise is no doubt [share of val]")
 
 
-def check(view: View, context: Context, params: OverfittingParams) -> Finding | Clear | Skipped:
+def check(view: View, context: Context, params: OverfittingParams) -> Finding | Clear:
     """The climb of validation loss above its best, beside the gap to train loss."""
     pair = view.pair
-    if len(pair) < MIN_PAIRS:
-        return Skipped(reason=f"train/loss and val/loss meet at {len(pair)} of the {MIN_PAIRS} steps that this rule needs")
     best_at = int(np.argmin(view.smooth_val))
     best, now = float(view.smooth_val[best_at]), tail_mean(pair.val)
     start = chance_loss(context.num_classes) or max(first_level(view.train), float(pair.val.max()))
@@ -109,7 +107,8 @@ RULE = Rule(
     code="CW005",
     name="overfitting",
     doc=__doc__,
-    needs=(Need("train/loss", min_points=4), Need("val/loss", min_points=MIN_PAIRS)),
+    needs=(Need("train/loss"), Need("val/loss")),
+    min_pairs=MIN_PAIRS,
     params=OverfittingParams,
     check=check,
 )

@@ -19,16 +19,25 @@ class Params(BaseModel):
 
 @dataclass(frozen=True)
 class Need:
-    """A curve that a rule cannot do without, and how many points of it; NaN and infinities count unless `finite`."""
+    """A curve that a rule cannot do without.
+
+    min_points: how many points of it; NaN and infinities count unless `finite`.
+    positive: whether every finite value must be above zero, for rules that reason in relative changes.
+    """
 
     curve: str
     min_points: int = 1
     finite: bool = True
+    positive: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What recognises one pathology. `check` is called only when every need is met."""
+    """What recognises one pathology. `check` is called only when every need is met.
+
+    min_pairs: at how many steps train and validation loss must meet [evaluations].
+    judges_exploded: whether the rule still means something on a run that diverged.
+    """
 
     code: str
     name: str
@@ -36,7 +45,8 @@ class Rule:
     needs: tuple[Need, ...]
     params: type[Params]
     check: Callable[[View, Context, Any], Finding | Clear | Skipped]
-    judges_exploded: bool = False  # whether the rule still means something on a run that diverged
+    min_pairs: int = 0
+    judges_exploded: bool = False
 
     def judge(self, view: View, context: Context, params: Params, exploded_at: float | None = None) -> Verdict:
         """The verdict on one run, with the rule's code and name filled in.
@@ -60,4 +70,9 @@ class Rule:
             if have < need.min_points:
                 kind = "finite points" if need.finite else "points"
                 return f"{need.curve} has {have} of the {need.min_points} {kind} that this rule needs"
+            if need.positive and float(curve.finite().values.min()) <= 0:
+                return f"{need.curve} is not positive throughout, so relative changes of it mean nothing"
+        if len(view.pair) < self.min_pairs:
+            met = f"{len(view.pair)} of the {self.min_pairs} steps"
+            return f"train/loss and val/loss meet at {met} that this rule needs"
         return None

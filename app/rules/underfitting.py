@@ -45,17 +45,13 @@ class UnderfittingParams(Params):
 def check(view: View, context: Context, params: UnderfittingParams) -> Finding | Clear | Skipped:
     """The gap, and how much of the starting loss is left."""
     pair = view.pair
-    if len(pair) < MIN_PAIRS:
-        return Skipped(reason=f"train/loss and val/loss meet at {len(pair)} of the {MIN_PAIRS} steps that this rule needs")
     last = float(pair.steps[-1])
     if context.state == "running":
         if context.planned_steps is None:
-            return Skipped(reason="the run goes on and planned_steps is not known, so being poor may only be being early")
+            return Skipped(reason="planned_steps of the running job is not known: being poor may only be being early")
         if last < params.min_progress * context.planned_steps:
             return Skipped(reason=f"at step {last:g} of {context.planned_steps:g} being poor may only be being early")
     start = starting_level(view.train, context.num_classes)
-    if start <= 0 or float(pair.val.min()) <= 0:
-        return Skipped(reason="the loss is not positive throughout, so a share of its start means nothing")
     gap, left = pair.gap_now(), tail_mean(pair.val) / start
     evidence = (
         Evidence("gap", gap, params.max_gap, "share of val"),
@@ -90,7 +86,8 @@ RULE = Rule(
     code="CW006",
     name="underfitting",
     doc=__doc__,
-    needs=(Need("train/loss", min_points=4), Need("val/loss", min_points=MIN_PAIRS)),
+    needs=(Need("train/loss", positive=True), Need("val/loss", positive=True)),
+    min_pairs=MIN_PAIRS,
     params=UnderfittingParams,
     check=check,
 )

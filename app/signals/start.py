@@ -65,9 +65,7 @@ def initial_loss(train: Curve, val: Curve | None, pair: Pair | None) -> InitialL
     if pair is None or len(pair) == 0:
         return None
     held_up = max(1.0, tail_mean(pair.train) / max(tail_mean(pair.val), 1e-300))
-    return InitialLoss(
-        2 * float(pair.train[0]) / held_up - float(pair.val[0]), float(pair.steps[0]), observed=False
-    )
+    return InitialLoss(2 * float(pair.train[0]) / held_up - float(pair.val[0]), float(pair.steps[0]), observed=False)
 
 
 @dataclass(frozen=True)
