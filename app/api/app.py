@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     for noun in _NOUNS:
         app.include_router(noun.router)
-    problems.install(app)
+    problems.install(app, [route for noun in _NOUNS for route in noun.router.routes])
     return app
 
 

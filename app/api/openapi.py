@@ -17,16 +17,17 @@ def documented(
     *problems: Kind | type[CurvewiseError],
     description: str,
     example: object,
-    created: str | None = None,
+    created: tuple[str, type[BaseModel]] | None = None,
 ) -> Responses:
     """The responses of an operation: success with its example, and every problem that it can answer with.
 
-    created: what a 201 means, where there is one beside the 200.
+    created: what a 201 means, and its model, where there is one beside the 200.
     """
     success = {"description": description, "content": {"application/json": {"example": example}}}
     found: Responses = {200: success}
     if created is not None:
-        found[201] = {**success, "description": created}
+        meaning, model = created
+        found[201] = {**success, "description": meaning, "model": model}
     by_status: dict[int, list[Kind]] = {}
     for one in (*problems, INTERNAL):
         kind = one if isinstance(one, Kind) else BY_ERROR[one]

@@ -39,7 +39,14 @@ _ROW_SCHEMA = {
 class PointsIn(HasColumns):
     """A batch of points, as columns or as rows: exactly one of `curves` and `points`."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["curves"]}, {"required": ["points"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["curves"], "properties": {"curves": {"type": "object"}}},
+                {"required": ["points"], "properties": {"points": {"type": "array"}}},
+            ]
+        }
+    )
 
     curves: Annotated[
         dict[str, Column] | None,

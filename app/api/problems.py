@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from app import errors
 from app.api.wire import RejectedOut
@@ -149,8 +149,9 @@ def problem(
     return Response(content, kind.status, dict(headers or {}), MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem document."""
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer every error of the app with a problem document; `routes` are all that it serves."""
+    app.state.served_routes = tuple(routes)
     app.add_exception_handler(errors.CurvewiseError, _on_curvewise_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -183,7 +184,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     """404 and 405 of the router, and whatever else the framework raises by status alone."""
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == METHOD_NOT_ALLOWED.status:
-        allowed = ", ".join(_methods_at(request))
+        allowed = ", ".join(_methods_at(request)) or (error.headers or {}).get("Allow", "")
         detail = f"{request.method} is not taken at {request.url.path}; use {allowed}"
         return problem(METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
     if error.status_code == NO_SUCH_PATH.status:
@@ -195,7 +196,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def _methods_at(request: Request) -> list[str]:
     # The router stops at the first route whose path fits and names only that one's methods; each of ours has one.
     methods: set[str] = set()
-    for route in request.app.routes:
+    for route in request.app.state.served_routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
     return sorted(methods)

@@ -99,7 +99,7 @@ def get_project(service: ServiceHere, project: ProjectName) -> Response:
         errors.StorageUnavailable,
         errors.StorageFull,
         description="The project was there and has been configured.",
-        created="The project was made.",
+        created=("The project was made.", ProjectOut),
         example=_PROJECT,
     ),
     openapi_extra=one_body(JSON, ProjectIn, {"settings": _SETTINGS}, required=False),

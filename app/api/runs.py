@@ -133,7 +133,7 @@ _RUN: dict[str, Any] = {
         errors.StorageUnavailable,
         errors.StorageFull,
         description="The run was there and has been updated.",
-        created="The run was opened, and its project with it when it is the first.",
+        created=("The run was opened, and its project with it when it is the first.", RunOut),
         example=_RUN,
     ),
     openapi_extra=one_body(JSON, RunIn, {"run": _OPEN}, required=False),
