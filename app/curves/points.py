@@ -4,10 +4,14 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.curves.curve import FloatArray
+
+Column = Sequence[object] | NDArray[Any]
 
 MAX_NAME_LENGTH = 250
 # Beyond it float64 no longer tells neighbouring integers apart, and two steps would become one.
@@ -46,7 +50,7 @@ class _Refusal:
     reason: str
 
 
-def read_column(name: str, steps: Sequence[object], values: Sequence[object]) -> tuple[Points, list[Rejected], int]:
+def read_column(name: str, steps: Column, values: Column) -> tuple[Points, list[Rejected], int]:
     """One curve sent as two columns -> its points, the refused ones, and how many were not measured.
 
     steps: finite numbers from 0 to 2**53. values: numbers, or "NaN", "Infinity", "-Infinity" (also "inf", any case);
@@ -131,7 +135,7 @@ def _refuse_all(name: str, count: int, why: _Refusal) -> tuple[Points, list[Reje
 
 
 def _read_one_by_one(
-    name: str, steps: Sequence[object], values: Sequence[object], indices: Sequence[int]
+    name: str, steps: Column, values: Column, indices: Sequence[int]
 ) -> tuple[Points, list[Rejected], int]:
     taken: list[tuple[float, float]] = []
     rejected: list[Rejected] = []
@@ -150,7 +154,7 @@ def _read_one_by_one(
     return Points(name, table[:, 0].copy(), table[:, 1].copy()), rejected, not_measured
 
 
-def _clean_steps(raw: Sequence[object]) -> FloatArray | None:
+def _clean_steps(raw: Column) -> FloatArray | None:
     """All steps at once, None when one of them needs a closer look."""
     x = _clean_floats(raw)
     # Not `<=` and never NaN: an integer just above the limit rounds down onto it.
@@ -160,7 +164,7 @@ def _clean_steps(raw: Sequence[object]) -> FloatArray | None:
     return x
 
 
-def _clean_floats(raw: Sequence[object]) -> FloatArray | None:
+def _clean_floats(raw: Column) -> FloatArray | None:
     """All numbers at once as float64, None when one of them needs a closer look."""
     if isinstance(raw, np.ndarray):
         whole, plain = raw.dtype.kind in "iu", raw.dtype.kind in "iuf" and raw.itemsize <= 8
