@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -19,15 +20,16 @@ with warnings.catch_warnings():
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a Postgres to make databases on: CURVEWISE_TEST_POSTGRES, else one started here."""
     if named := os.environ.get("CURVEWISE_TEST_POSTGRES"):
         yield named
         return
-    home = tmp_path_factory.mktemp("postgres")
-    server = get_server(home / "data", cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+    # Not below pytest's own folder: run by root, the server is another user's, and a second pytest would lock it out.
+    with TemporaryDirectory(prefix="curvewise-postgres-", ignore_cleanup_errors=True) as home:
+        server = get_server(Path(home) / "data", cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture

@@ -27,10 +27,10 @@ _UNAVAILABLE_SQLITE = {
 
 def parse_url(url: str) -> URL:
     """`sqlite:///FILE`, `postgres://…` or `postgresql://…` -> a URL with its driver. Raises InvalidInput."""
+    if not url.isprintable():
+        raise InvalidInput(f"the database URL holds a control character; {_READABLE}")
     try:
         parsed = make_url(url)
-        if not url.isprintable():
-            raise ValueError
     except (ArgumentError, ValueError):
         # Without the cause: its message can hold a piece of the password.
         raise InvalidInput(f"the database URL cannot be read; {_READABLE}") from None

@@ -56,9 +56,13 @@ def test_a_committed_sqlite_transaction_is_on_disk_and_refers_only_to_what_exist
 
 
 def test_a_failed_block_leaves_nothing(database: Database):
-    with pytest.raises(RuntimeError, match="half-way"), database.writing() as connection:
-        runs.lock_project(connection, "p")
-        raise RuntimeError("half-way")
+    def stop_half_way() -> None:
+        with database.writing() as connection:
+            runs.lock_project(connection, "p")
+            raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        stop_half_way()
     with database.reading() as connection:
         assert runs.find_project(connection, "p") is None
 
@@ -153,11 +157,16 @@ def test_postgres_that_restarted_costs_no_request(postgres_url: str):
 
 def test_a_connection_lost_in_a_transaction_is_unavailable(postgres_url: str):
     database, admin = Database(make_engine(postgres_url)), Database(make_engine(postgres_url))
-    with pytest.raises(StorageUnavailable), database.writing() as connection:
-        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        with admin.reading() as other:
-            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-        connection.execute(text("SELECT 1"))
+
+    def lose_connection() -> None:
+        with database.writing() as connection:
+            pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            with admin.reading() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(StorageUnavailable, match="does not answer"):
+        lose_connection()
     database.close()
     admin.close()
 

@@ -34,7 +34,8 @@ down_revision = "{head}"
 from alembic import op
 import sqlalchemy as sa
 def upgrade():
-    with op.batch_alter_table("runs", recreate="always" if op.get_bind().dialect.name == "sqlite" else "never") as batch:
+    on_sqlite = op.get_bind().dialect.name == "sqlite"
+    with op.batch_alter_table("runs", recreate="always" if on_sqlite else "never") as batch:
         batch.add_column(sa.Column("note", sa.Text))
 def downgrade():
     with op.batch_alter_table("runs") as batch:
@@ -167,7 +168,7 @@ def test_prepare_migrates_a_sqlite_file_and_only_checks_a_postgres(engine: Engin
         assert inspect(engine).get_table_names() == []
         migrate.upgrade(engine)
         migrate.prepare(engine)
-        with pytest.raises(SchemaMismatch, match="is at revision .* needs 9001; run: curvewise migrate"):
+        with pytest.raises(SchemaMismatch, match=r"is at revision .* needs 9001; run: curvewise migrate"):
             migrate.prepare(engine, scripts_with(tmp_path, REBUILDS_RUNS))
     engine.dispose()
 
