@@ -78,11 +78,7 @@ def resolve_params(raw: RawParams) -> dict[str, Params]:
 
 
 def _rank(verdict: Verdict) -> tuple[int, int, float, str]:
-    match verdict:
-        case Finding():
-            follows = 1 if verdict.caused_by else 0
-            return (follows, _SEVERITY_ORDER[verdict.severity], -verdict.confidence, verdict.code)
-        case Clear():
-            return (2, 0, 0.0, verdict.code)
-        case Skipped():
-            return (3, 0, 0.0, verdict.code)
+    if isinstance(verdict, Finding):
+        follows = 1 if verdict.caused_by else 0
+        return (follows, _SEVERITY_ORDER[verdict.severity], -verdict.confidence, verdict.code)
+    return (2 if isinstance(verdict, Clear) else 3, 0, 0.0, verdict.code)

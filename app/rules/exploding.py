@@ -46,8 +46,6 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
         burst = non_finite(view.curves[name]) if name in view.curves else None
         if burst:
             return _not_finite(view, name, burst)
-    if len(view.settled) == 0:
-        return Clear()
     start = _start(view, context)
     climb = blowup(view.settled.steps, view.settled.values, start, tail_mean(view.settled.values))
     if climb is None:

@@ -12,6 +12,7 @@ Fires when
     rate >= `min_rate` (or no rate was logged: lower confidence), and the loss is not bouncing (decay_needed).
 Blind spots
     A schedule that has run out (rate near zero) says nothing about training longer with a longer schedule.
+    Without a logged rate it cannot be seen whether the schedule has run out, so the finding is of severity info.
     A power law is a guess: phase changes and floors are not in it.
 Recommends
     Go on: for as many steps again, with the expected gain. On a running job it is advice not to stop.
@@ -88,7 +89,7 @@ def _finding(
     logged = len(view.rate) > 0
     confidence = from_margins(-val.change / params.min_fall * 1.1, -val.change_in_errors / params.min_certainty * 1.1)
     return Finding(
-        severity="warning" if over else "info",
+        severity="warning" if over and logged else "info",
         confidence=confidence if logged else confidence * 0.8,
         summary=f"val/loss fell {-val.change:.0%} over the last third and was still falling at step {end:g}",
         onset_step=begin,

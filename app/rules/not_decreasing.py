@@ -25,13 +25,17 @@ from app.rules.confidence import from_margins
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
+from app.signals.explosion import non_finite
 from app.signals.smoothing import tail_mean
-from app.signals.start import starting_level
+from app.signals.start import first_level, starting_level
 from app.signals.trend import trend
 from app.signals.view import View
 
 MIN_POINTS = 4
 MIN_POINTS_RUNNING = 8
+# Signs of a rate that is too high rather than too low: scatter between points and climb above the first [relative].
+NOISY_SCATTER = 0.02
+NOISY_RISE = 0.1
 
 
 class NotDecreasingParams(Params):
@@ -42,7 +46,11 @@ class NotDecreasingParams(Params):
 
 def check(view: View, context: Context, params: NotDecreasingParams) -> Finding | Clear | Skipped:
     """The level at the end against the start."""
-    loss = view.settled
+    loss, burst = view.settled, non_finite(view.curves["train/loss"])
+    if burst and burst.stays:
+        return Skipped(
+            reason=f"train/loss is not finite from step {burst.first_step:g} on: there is no level at the end"
+        )
     wanted = MIN_POINTS_RUNNING if context.state == "running" else MIN_POINTS
     if len(loss) < wanted:
         return Skipped(reason=f"train/loss has {len(loss)} of the {wanted} points that tell a slow start from none")
@@ -62,18 +70,18 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
         onset_step=first,
         span=(first, last),
         evidence=evidence,
-        recommendations=_recommend(view, fall),
+        recommendations=_recommend(view, end),
     )
 
 
-def _recommend(view: View, fall: float) -> tuple[Recommendation, ...]:
+def _recommend(view: View, end: float) -> tuple[Recommendation, ...]:
     restart = Recommendation(
         "Check that one batch can be overfitted; if not, look at the initialisation, the labels and the gradients.",
         "reinitialise",
         {"scheme": "kaiming"},
     )
-    noisy = trend(view.settled.steps, view.settled.values).scatter > 0.02
-    if noisy or fall < -0.02:
+    noisy = trend(view.settled.steps, view.settled.values).scatter > NOISY_SCATTER
+    if noisy or end > (1 + NOISY_RISE) * first_level(view.train):
         return (Recommendation("Lower the learning rate to a tenth.", "lower_lr", {"factor": 0.1}), restart)
     return (restart, Recommendation("Raise the learning rate tenfold.", "raise_lr", {"factor": 10.0}))
 

@@ -34,6 +34,7 @@ from app.signals.start import chance_loss, first_level
 from app.signals.view import View
 
 MIN_PAIRS = 6
+SAME_ACCURACY = 0.005  # half a point of accuracy makes no difference to anybody [fraction]
 
 
 class OverfittingParams(Params):
@@ -100,7 +101,7 @@ def _accuracy_held(view: View) -> bool:
     if values.size < MIN_PAIRS:
         return False
     smooth = running_median(values, values.size // 15)
-    return float(smooth.max()) - tail_mean(values) <= max(scatter(values[values.size // 2 :]), 1e-6)
+    return float(smooth.max()) - tail_mean(values) <= max(2 * scatter(values[values.size // 2 :]), SAME_ACCURACY)
 
 
 RULE = Rule(

@@ -1,0 +1,54 @@
+"""Decay needed: flat, noisy, at a high rate, above the floor."""
+
+import pytest
+
+from app.curves.curve import Curves, make_curve
+from app.rules.verdict import Clear
+from tests.builders import run
+from tests.judging import SEEDS, clear_on, finding, findings_on, skip_reason, verdict, without
+
+RULE = "decay_needed"
+
+
+@pytest.mark.parametrize("per_update", [True, False])
+def test_fires_when_the_loss_bounces(per_update: bool) -> None:
+    for found in findings_on(RULE, "bouncing_plateau", per_update=per_update):
+        assert found.severity == "warning"
+        advice = found.recommendations[0]
+        assert (advice.action, advice.args["factor"]) == ("decay_lr", 0.1)
+
+
+def test_fires_without_validation_from_the_scatter_of_train() -> None:
+    for seed in SEEDS:
+        curves, context = run("bouncing_plateau", seed)
+        assert finding(RULE, without(curves, "val/loss", "val/accuracy"), context).onset_step > 0
+
+
+def test_less_sure_without_a_rate() -> None:
+    curves, context = run("bouncing_plateau", 0)
+    unlogged = finding(RULE, without(curves, "lr"), context)
+    assert unlogged.confidence < finding(RULE, curves, context).confidence
+    assert "no rate was logged" in unlogged.summary
+
+
+@pytest.mark.parametrize(
+    "shape", ["healthy_cosine", "healthy_steps", "underfit", "still_improving", "overfit", "flat", "early_cut"]
+)
+def test_clear_when_quiet_falling_or_decayed(shape: str) -> None:
+    assert clear_on(RULE, shape)
+
+
+def test_clear_once_the_rate_has_been_cut() -> None:
+    for seed in SEEDS:
+        curves, context = run("bouncing_plateau", seed)
+        rate = curves["lr"]
+        cut = make_curve("lr", rate.steps, [0.5 if s < 900 else 0.05 for s in rate.steps])
+        assert isinstance(verdict(RULE, Curves({**curves, "lr": cut}), context), Clear)
+
+
+def test_skips_a_short_run() -> None:
+    curves, context = run("bouncing_plateau", 0)
+    reason = skip_reason(RULE, curves.through(9), context)
+    assert reason == "train/loss has 9 of the 12 finite points that this rule needs"
+    reason = skip_reason(RULE, curves.through(100), context)
+    assert reason == "a late course needs 12 points or evaluations, there are 5"

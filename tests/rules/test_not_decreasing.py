@@ -1,0 +1,64 @@
+"""Not decreasing: at the end where it began."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.builders import run
+from tests.judging import SEEDS, clear_on, curves_of, finding, findings_on, skip_reason, without
+
+RULE = "not_decreasing"
+
+
+@pytest.mark.parametrize("per_update", [True, False])
+def test_fires_when_nothing_happens(per_update: bool) -> None:
+    for found in findings_on(RULE, "flat", per_update=per_update):
+        assert found.severity == "error"
+        assert found.recommendations[0].action == "reinitialise"
+        assert found.recommendations[1].args == {"factor": 10.0}
+
+
+def test_fires_when_the_number_of_classes_is_not_known() -> None:
+    for seed in SEEDS:
+        curves, context = run("flat", seed, per_update=False)
+        unknown = replace(context, num_classes=None)
+        level = curves["train/loss"].values
+        if level[0] - level[-6:].mean() < 0.01 * level[0]:
+            assert finding(RULE, curves, unknown).severity == "error"
+
+
+def test_a_noisy_loss_at_its_start_wants_a_lower_rate() -> None:
+    rng = np.random.default_rng(0)
+    _, context = run("flat", 0)
+    found = finding(RULE, curves_of(train_loss=2.4 * np.exp(0.2 * rng.normal(size=40))), context)
+    assert found.recommendations[0].action == "lower_lr"
+
+
+@pytest.mark.parametrize("shape", ["healthy_cosine", "underfit", "overfit", "flat_start", "still_improving"])
+def test_clear_when_it_fell(shape: str) -> None:
+    assert clear_on(RULE, shape)
+
+
+def test_skips_a_running_job_that_has_just_begun() -> None:
+    curves, context = run("flat", 0, per_update=False)
+    running = replace(context, state="running")
+    reason = skip_reason(RULE, curves.through(100), running)
+    assert reason == "train/loss has 5 of the 8 points that tell a slow start from none"
+    assert finding(RULE, curves.through(100), context).severity == "error"
+
+
+def test_skips_what_ends_in_nan() -> None:
+    curves, context = run("explodes", 0)
+    assert "no level at the end" in skip_reason(RULE, curves, context)
+
+
+def test_skips_a_loss_below_zero() -> None:
+    _, context = run("flat", 0)
+    reason = skip_reason(RULE, curves_of(train_loss=[-1.0] * 20), replace(context, num_classes=None))
+    assert "does not start above zero" in reason
+
+
+def test_skips_without_train_loss() -> None:
+    curves, context = run("flat", 0)
+    assert skip_reason(RULE, without(curves, "train/loss"), context) == "train/loss was not logged"
