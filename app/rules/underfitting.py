@@ -9,7 +9,8 @@ Statistic
 Fires when
     gap <= `max_gap` and left >= `min_left`, and the loss has gone down at all.
 Blind spots
-    The floor of a task is not known: data that nobody could fit better look the same. Without the number of classes
+    The floor of a task is not known: data that nobody could fit better look the same, so with less than twice
+    `min_left` of the start left the finding is of severity info. Without the number of classes
     "poor" is measured against the run's own start, which says little for regression.
     Early in a run everything looks underfit: a running job is judged only after `min_progress` of its planned steps.
 Recommends
@@ -32,6 +33,7 @@ from app.signals.view import View
 
 MIN_PAIRS = 6
 NOISY_SCATTER = 0.014
+SURELY_POOR = 2.0  # times min_left: below it the loss may be at the floor of a hard task (a language model, say)
 
 
 class UnderfittingParams(Params):
@@ -61,7 +63,7 @@ def check(view: View, context: Context, params: UnderfittingParams) -> Finding |
     if gap > params.max_gap or left < params.min_left or not learned:
         return Clear(evidence=evidence)
     return Finding(
-        severity="warning",
+        severity="warning" if left >= SURELY_POOR * params.min_left else "info",
         confidence=from_margins(left / params.min_left, 2 - max(gap, 0.0) / params.max_gap),
         summary=f"train and val loss are within {abs(gap):.0%} of each other and {left:.0%} of the start is left",
         onset_step=float(pair.steps[0]),
