@@ -1,0 +1,58 @@
+"""`curvewise`: the commands, and the one place that turns errors into a line and an exit code."""
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from app.cli import demo, diagnose, migrate, rules, serve
+from app.cli.console import make_output_unbreakable, say
+from app.errors import CurvewiseError, InvalidInput
+
+app = typer.Typer(
+    help="Learning-curve diagnosis: named findings, the evidence for each, and what to do about it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (serve.serve, diagnose.diagnose, demo.demo, migrate.migrate, rules.rules):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"curvewise {version('curvewise')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Learning-curve diagnosis: named findings, the evidence for each, and what to do about it."""
+
+
+def main() -> None:
+    """Run the command line. Exit code 0: done; 1: could not be done; 2: what was asked for or read cannot be meant."""
+    make_output_unbreakable()
+    try:
+        app()
+    except InvalidInput as error:
+        say(f"curvewise: {error}")
+        sys.exit(2)
+    except CurvewiseError as error:
+        say(f"curvewise: {error}")
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader went away (`| head`): nobody is left to tell, and the interpreter must not try again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""`curvewise serve`: the server process."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+import uvicorn
+
+from app.api.app import create_app
+from app.cli.console import say
+from app.errors import CurvewiseError
+from app.settings import PREFIX, Settings, settings_from
+from app.storage.database import make_engine
+from app.storage.migrate import prepare
+
+_GRACE_S = 10  # how long requests under way may take once the server was told to stop
+
+
+class CannotListen(CurvewiseError):
+    """The address is in use, or is none of this machine's."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8000")
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="sqlite:///FILE or postgresql://USER@HOST/DATABASE", show_default="sqlite:///curvewise.db"),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes.", show_default="1")] = None,
+    until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Serve the REST API. Each option can also be given as CURVEWISE_HOST, CURVEWISE_PORT, and so on."""
+    settings = settings_from(host=host, port=port, database_url=database_url, workers=workers)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, _exit)  # uvicorn stops gracefully, then raises the signal again: this is what it meets
+    if until_stdin_closes:
+        threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
+    url = _prepare_database(settings)
+    with _listen(settings.host, settings.port) as listening:
+        address, port_taken = _address(listening), listening.getsockname()[1]
+        print(f"Curvewise is at {address}", flush=True)
+        say(f"runs are stored in {url}; the API is described at {address}/docs")
+        if settings.workers == 1:
+            config = uvicorn.Config(
+                create_app(settings), log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S
+            )
+            uvicorn.Server(config).run(sockets=[listening])
+            return
+    _serve_with_workers(settings.model_copy(update={"port": port_taken}))
+
+
+def _serve_with_workers(settings: Settings) -> None:
+    # Worker processes import the application anew: the environment is how settings reach them.
+    for name, value in settings.model_dump().items():
+        os.environ[PREFIX + name.upper()] = str(value)
+    uvicorn.run(
+        "app.api.app:create_app_from_environ",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+def _prepare_database(settings: Settings) -> str:
+    """Migrate or check the schema before anyone is told an address; the URL as it may be shown."""
+    engine = make_engine(settings.database_url)
+    try:
+        prepare(engine)
+        return engine.url.set(drivername=engine.dialect.name).render_as_string(hide_password=True)
+    finally:
+        engine.dispose()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+def _stop_when_stdin_closes() -> None:
+    """End with the process that holds the other end, however it ends: even kill -9 leaves no orphan."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
