@@ -16,6 +16,7 @@ from app.settings import Settings, settings_from
 
 _NOUNS = (projects, runs, points, diagnoses, curves, rules, health)
 _BODIES = (projects.ProjectIn, runs.RunIn, runs.FinishIn, points.PointsIn, diagnoses.DiagnoseIn)
+_ROUTES = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
 _LARGE_BODIES_AT_ONCE = 2
 
 _DESCRIPTION = """\
@@ -37,7 +38,7 @@ _TAGS = [
 class _App(FastAPI):
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            self.openapi_schema = complete(super().openapi(), _BODIES)
+            self.openapi_schema = complete(super().openapi(), _ROUTES, _BODIES)
         return self.openapi_schema
 
 
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     for noun in _NOUNS:
         app.include_router(noun.router)
-    problems.install(app, [route for noun in _NOUNS for route in noun.router.routes])
+    problems.install(app, _ROUTES)
     return app
 
 

@@ -46,6 +46,10 @@ class DiagnoseIn(HasColumns):
     ] = None
 
 
+class DiagnosisPage(Page[Diagnosis]):
+    """One page of diagnoses, in the order of the runs' names."""
+
+
 _DIAGNOSIS = {
     "run": "r1",
     "project": "mnist",
@@ -138,7 +142,7 @@ def get_diagnosis(
 @router.get(
     "/api/v1/projects/{project}/diagnoses",
     summary="Diagnose a project's runs",
-    response_model=Page[Diagnosis],
+    response_model=DiagnosisPage,
     responses=documented(
         errors.UnknownProject,
         INVALID_INPUT,

@@ -1,8 +1,9 @@
 """What the OpenAPI document needs beyond the types of the routes: bodies that we read ourselves, and every error."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
@@ -60,12 +61,19 @@ def one_of_bodies(
     return {"requestBody": {"required": required, "content": content}}
 
 
-def complete(document: dict[str, Any], bodies: tuple[type[BaseModel], ...]) -> dict[str, Any]:
-    """Add the schemas that routes refer to by name only."""
+def complete(document: dict[str, Any], routes: Sequence[APIRoute], bodies: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    """Add the schemas that routes refer to by name only, and give back the nulls that FastAPI drops from examples."""
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in bodies]
     models.append((Problem, "serialization"))
     _, schemas = models_json_schema(models, ref_template=_REFERENCE)
     document["components"]["schemas"].update(schemas["$defs"])
+    for route in routes:
+        for method in route.methods or ():
+            operation = document["paths"][route.path][method.lower()]
+            operation.update(route.openapi_extra or {})
+            for status, response in route.responses.items():
+                for media_type, content in response.get("content", {}).items():
+                    operation["responses"][str(status)]["content"][media_type].update(content)
     return document
 
 

@@ -47,6 +47,10 @@ class ProjectOut(Out):
     runs: Annotated[int, Field(ge=0, description="How many runs it has [runs].")]
 
 
+class ProjectPage(Page[ProjectOut]):
+    """One page of projects, in name order."""
+
+
 _SETTINGS = {"roles": {"validation_objective": "val/loss", "box_loss": ""}, "params": {}}
 _PROJECT = {"project": "mnist", **_SETTINGS, "created_at": "2026-01-31T09:00:00Z", "runs": 12}
 
@@ -54,7 +58,7 @@ _PROJECT = {"project": "mnist", **_SETTINGS, "created_at": "2026-01-31T09:00:00Z
 @router.get(
     "/api/v1/projects",
     summary="List projects",
-    response_model=Page[ProjectOut],
+    response_model=ProjectPage,
     responses=documented(
         INVALID_INPUT,
         errors.StorageUnavailable,
@@ -66,7 +70,7 @@ def list_projects(service: ServiceHere, limit: Limit = 100, after: After = None)
     """All projects, a page at a time."""
     found = service.list_projects(limit=limit + 1, after=after)
     shown = [ProjectOut.model_validate(project) for project in found[:limit]]
-    return reply(Page[ProjectOut](items=shown, next=shown[-1].project if len(found) > limit else None))
+    return reply(ProjectPage(items=shown, next=shown[-1].project if len(found) > limit else None))
 
 
 @router.get(

@@ -104,6 +104,10 @@ class RunOut(Out):
     curves: Annotated[list[CurveOut], Field(description="What is stored of each curve.")]
 
 
+class RunPage(Page[RunOut]):
+    """One page of runs, in name order."""
+
+
 _CONTEXT = {"num_classes": 10, "planned_steps": 12000}
 _OPEN = {"context": _CONTEXT, "config": {"lr": 0.1, "depth": 3}, "tags": {"team": "vision"}, "commit": "9fceb02"}
 _RUN: dict[str, Any] = {
@@ -176,7 +180,7 @@ def get_run(service: ServiceHere, project: ProjectName, run: RunName) -> Respons
 @router.get(
     "/api/v1/projects/{project}/runs",
     summary="List a project's runs",
-    response_model=Page[RunOut],
+    response_model=RunPage,
     responses=documented(
         errors.UnknownProject,
         INVALID_INPUT,
@@ -189,7 +193,7 @@ def list_runs(service: ServiceHere, project: ProjectName, limit: Limit = 100, af
     """A project's runs, a page at a time."""
     found = service.list_runs(project, limit=limit + 1, after=after)
     shown = [RunOut.model_validate(run) for run in found[:limit]]
-    return reply(Page[RunOut](items=shown, next=shown[-1].run if len(found) > limit else None))
+    return reply(RunPage(items=shown, next=shown[-1].run if len(found) > limit else None))
 
 
 @router.post(
