@@ -23,7 +23,7 @@ def check_name(what: str, name: str) -> None:
 
 
 def check_text(what: str, text: str) -> None:
-    """A name of anything: short enough to show, and text that every database keeps."""
+    """Short enough to show, and text that every database keeps."""
     if not 1 <= len(text) <= LONGEST_NAME:
         raise InvalidInput(f"the {what} has {len(text)} characters, and may have 1 to {LONGEST_NAME}")
     if _UNPRINTABLE.search(text):
