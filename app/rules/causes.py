@@ -9,7 +9,7 @@ from app.rules.verdict import Finding, Verdict
 # flat or poor because of it; a rate that was cut too early leaves the loss high with no gap.
 CAUSES = {
     "CW009": ("CW008",),
-    "CW006": ("CW003", "CW002", "CW001"),
+    "CW006": ("CW003", "CW001"),
     "CW004": ("CW001",),
 }
 

@@ -98,7 +98,7 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
         return Skipped(reason=f"a late course needs {MIN_POINTS} points or evaluations, there are {len(view.settled)}")
     evidence = (
         Evidence("bounce", plateau.bounce, params.min_bounce, "relative"),
-        Evidence("fall", min(max(plateau.fall, -1e9), 1e9), params.max_fall, "noise units"),
+        Evidence("fall", plateau.fall, params.max_fall, "noise units"),
         Evidence("train_left", plateau.left, params.min_left, "share of start"),
         Evidence("rate", plateau.rate, params.min_rate, "share of the highest rate"),
     )

@@ -109,31 +109,31 @@ def check(view: View, context: Context, params: DecayTooEarlyParams) -> Finding 
     evidence = (
         Evidence("cut_at", at, params.latest_cut, "share of the run"),
         Evidence("pace_before", pace, params.min_pace, "relative per doubling"),
-        Evidence("certainty", max(min(course.certainty, 1e9), -1e9), params.min_certainty, "standard errors"),
-        Evidence("slowed", max(min(slowed, 1e9), -1e9), params.max_slowed, "ratio"),
+        Evidence("certainty", course.certainty, params.min_certainty, "standard errors"),
+        Evidence("slowed", slowed, params.max_slowed, "ratio"),
         Evidence("gap", gap, params.max_gap, "share of val"),
     )
     falling = pace >= params.min_pace and course.certainty >= params.min_certainty
     if at > params.latest_cut or not falling or slowed > params.max_slowed or gap > params.max_gap:
         return Clear(evidence=evidence)
-    return _finding(cuts[0], length, pace, slowed, params, evidence)
+    return _finding(cuts[0], float(loss.steps[-1]), pace, slowed, params, evidence)
 
 
 def _finding(
     cut: RateDrop,
-    length: float,
+    last: float,
     pace: float,
     slowed: float,
     params: DecayTooEarlyParams,
     evidence: tuple[Evidence, ...],
 ) -> Finding:
-    later = min(max(3 * cut.step, length / 2), length)
+    later = min(max(3 * cut.step, last / 2), max(last, 2 * cut.step))
     return Finding(
         severity="warning",
         confidence=from_margins(pace / params.min_pace, params.max_slowed / max(slowed, 1e-3)),
         summary=f"the rate was cut to {cut.factor:.2g} of itself at step {cut.step:g}, while the loss was falling fast",
         onset_step=cut.step,
-        span=(cut.step, length),
+        span=(cut.step, last),
         evidence=evidence,
         recommendations=(
             Recommendation(

@@ -56,8 +56,8 @@ def check(view: View, context: Context, params: KeepTrainingParams) -> Finding |
     shared = val.change / train.change if train.change < 0 else 0.0
     evidence = (
         Evidence("val_fall", -val.change, params.min_fall, "relative"),
-        Evidence("certainty", min(-val.change_in_errors, 1e9), params.min_certainty, "standard errors"),
-        Evidence("shared", min(max(shared, -1e9), 1e9), params.min_shared, "ratio"),
+        Evidence("certainty", -val.change_in_errors, params.min_certainty, "standard errors"),
+        Evidence("shared", shared, params.min_shared, "ratio"),
         Evidence("rate", rate, params.min_rate, "share of the highest rate"),
     )
     falling = -val.change >= params.min_fall and -val.change_in_errors >= params.min_certainty

@@ -59,8 +59,8 @@ def check(view: View, context: Context, params: OverfittingParams) -> Finding | 
     gap = pair.gap_now()
     evidence = (
         Evidence("val_rise", rise, params.min_rise, "relative to the best"),
-        Evidence("val_rise_in_noise", min(rise_in_noise, 1e9), params.min_rise_in_noise, "noise units"),
-        Evidence("val_rise_share", min(rise_share, 1e9), params.min_rise_share, "share of the fall"),
+        Evidence("val_rise_in_noise", rise_in_noise, params.min_rise_in_noise, "noise units"),
+        Evidence("val_rise_share", rise_share, params.min_rise_share, "share of the fall"),
         Evidence("gap", gap, params.min_gap, "share of val"),
     )
     risen = rise >= params.min_rise and rise_share >= params.min_rise_share and gap >= params.min_gap

@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from app.rules.context import Context
-from app.rules.verdict import Clear, Finding, Skipped, Verdict
+from app.rules.verdict import Clear, Evidence, Finding, Skipped, Verdict
 from app.signals.view import View
+
+LARGEST_EVIDENCE = 1e100
 
 
 class Params(BaseModel):
@@ -58,6 +60,8 @@ class Rule:
         else:
             reason = self.missing(view)
         outcome = Skipped(reason=reason) if reason else self.check(view, context, params)
+        if not isinstance(outcome, Skipped):
+            outcome = replace(outcome, evidence=tuple(map(_bounded, outcome.evidence)))
         return replace(outcome, code=self.code, rule=self.name)
 
     def missing(self, view: View) -> str | None:
@@ -76,3 +80,9 @@ class Rule:
             met = f"{len(view.pair)} of the {self.min_pairs} steps"
             return f"train/loss and val/loss meet at {met} that this rule needs"
         return None
+
+
+def _bounded(evidence: Evidence) -> Evidence:
+    """Evidence as it can be written down: a ratio to next to nothing is cut off at 1e100."""
+    value = max(-LARGEST_EVIDENCE, min(LARGEST_EVIDENCE, evidence.value))
+    return evidence if value == evidence.value else replace(evidence, value=value)

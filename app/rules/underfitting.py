@@ -7,14 +7,15 @@ Statistic
     left = val level now / start [share of the start]: how much of the loss it began with is still there. The start is
         log C where the number of classes is known, else the first train loss.
 Fires when
-    gap <= `max_gap` and left >= `min_left`, and the loss has gone down at all.
+    gap <= `max_gap` and left >= `min_left`, the loss has gone down at all, and it does not bounce at a high rate
+    (decay_needed): where a bouncing loss would settle is not known before the rate is lower.
 Blind spots
     The floor of a task is not known: data that nobody could fit better look the same, so with less than twice
     `min_left` of the start left the finding is of severity info. Without the number of classes
     "poor" is measured against the run's own start, which says little for regression.
     Early in a run everything looks underfit: a running job is judged only after `min_progress` of its planned steps.
 Recommends
-    A larger model, weaker regularisation, a higher rate (unless the rate is already so high that the loss is noisy).
+    A larger model, weaker regularisation, a higher rate.
 Source
     The lecture's gallery of learning curves: "underfitting: train and val almost the same, both poor".
 """
@@ -23,17 +24,22 @@ from pydantic import Field
 
 from app.rules.confidence import from_margins
 from app.rules.context import Context
+from app.rules.decay_needed import DecayNeededParams, is_plateau, measure
 from app.rules.not_decreasing import NotDecreasingParams
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.smoothing import tail_mean
 from app.signals.start import starting_level
-from app.signals.trend import last_stretch, trend
 from app.signals.view import View
 
 MIN_PAIRS = 6
-NOISY_SCATTER = 0.014
 SURELY_POOR = 2.0  # times min_left: below it the loss may be at the floor of a hard task (a language model, say)
+
+_CURES = (
+    Recommendation("Train a larger model: twice the width or more layers.", "grow_model", {"factor": 2.0}),
+    Recommendation("Regularise less.", "regularise", {"weight_decay_factor": 0.1, "dropout_factor": 0.0}),
+    Recommendation("Try a rate three times higher.", "raise_lr", {"factor": 3.0}),
+)
 
 
 class UnderfittingParams(Params):
@@ -59,8 +65,10 @@ def check(view: View, context: Context, params: UnderfittingParams) -> Finding |
         Evidence("gap", gap, params.max_gap, "share of val"),
         Evidence("loss_left", left, params.min_left, "share of start"),
     )
+    plateau = measure(view, context)
+    bounces = plateau is not None and is_plateau(plateau, DecayNeededParams())
     learned = tail_mean(pair.train) / start < 1 - NotDecreasingParams().max_fall
-    if gap > params.max_gap or left < params.min_left or not learned:
+    if gap > params.max_gap or left < params.min_left or not learned or bounces:
         return Clear(evidence=evidence)
     return Finding(
         severity="warning" if left >= SURELY_POOR * params.min_left else "info",
@@ -69,19 +77,8 @@ def check(view: View, context: Context, params: UnderfittingParams) -> Finding |
         onset_step=float(pair.steps[0]),
         span=(float(pair.steps[0]), last),
         evidence=evidence,
-        recommendations=_recommend(view),
+        recommendations=_CURES,
     )
-
-
-def _recommend(view: View) -> tuple[Recommendation, ...]:
-    cures = [
-        Recommendation("Train a larger model: twice the width or more layers.", "grow_model", {"factor": 2.0}),
-        Recommendation("Regularise less.", "regularise", {"weight_decay_factor": 0.1, "dropout_factor": 0.0}),
-    ]
-    late = last_stretch(view.pair.steps, 1 / 3)
-    if trend(view.pair.steps[late], view.pair.val[late]).scatter < NOISY_SCATTER:
-        cures.append(Recommendation("Try a rate three times higher.", "raise_lr", {"factor": 3.0}))
-    return tuple(cures)
 
 
 RULE = Rule(

@@ -25,7 +25,7 @@ def drops(rate: Curve, largest_factor: float = 0.5) -> tuple[RateDrop, ...]:
         return ()
     old, new = rate.values[:-1], rate.values[1:]
     peak = np.maximum.accumulate(rate.values)[:-1]
-    sudden = (new <= largest_factor * old) & (old - new >= 0.25 * peak) & (old > 0)
+    sudden = (new >= 0) & (new <= largest_factor * old) & (old - new >= 0.25 * peak) & (old > 0)
     return tuple(RateDrop(float(rate.steps[i + 1]), float(new[i] / old[i])) for i in np.flatnonzero(sudden))
 
 

@@ -9,16 +9,18 @@ from app.signals.matching import Pair, match
 from app.signals.smoothing import bin_means, running_median
 
 PROGRESS_BINS = 200
+# No metric means a number beyond these; as infinity and as zero they cannot overflow in a square, a sum or a ratio.
+LARGEST, SMALLEST = 1e100, 1e-100
 
 
 class View:
     """A run's curves by role, with signals measured on demand and kept.
 
-    Everything here is over finite points; `curves` holds what was reported, NaN included.
+    The signals are over finite points; `curves` holds what was reported, NaN included.
     """
 
     def __init__(self, curves: Curves) -> None:
-        self.curves = curves
+        self.curves = Curves({name: _readable(curve) for name, curve in curves.items()})
 
     @cached_property
     def train(self) -> Curve:
@@ -60,3 +62,12 @@ class View:
     def _finite(self, name: str) -> Curve:
         empty = np.zeros(0)
         return self.curves[name].finite() if name in self.curves else Curve(name, empty, empty)
+
+
+def _readable(curve: Curve) -> Curve:
+    size = np.abs(curve.values)
+    beyond, below = size > LARGEST, (size < SMALLEST) & (size > 0)
+    if not (beyond.any() or below.any()):
+        return curve
+    values = np.where(beyond, np.copysign(np.inf, curve.values), np.where(below, 0.0, curve.values))
+    return Curve(curve.name, curve.steps, values)
