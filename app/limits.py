@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 
-from app.curves.points import Points
+from app.curves.points import MAX_NAME_LENGTH, Points
 from app.errors import InvalidInput
 
-LONGEST_NAME = 250  # [characters]
+LONGEST_NAME = MAX_NAME_LENGTH  # [characters]
 LARGEST_PAGE = 10_000  # [rows]
 LARGEST_ATTEMPT = 2**31 - 1
 

@@ -131,8 +131,7 @@ class Service:
             raise InvalidInput(f"a run is closed as finished or failed, not as {state}")
         with self._database.writing() as connection:
             home = _find_project(connection, project)
-            _find_run(connection, home, run)
-            before, _ = runs.lock_run(connection, home.id, run)
+            before = _find_run(connection, home, run, lock=True)
             if before.context.state != state:
                 runs.save_run(connection, replace(before, context=replace(before.context, state=state)))
             return _get_run(connection, home, run)
@@ -287,9 +286,9 @@ def _find_project(connection: Connection, name: str) -> runs.StoredProject:
     return found
 
 
-def _find_run(connection: Connection, home: runs.StoredProject, name: str) -> runs.StoredRun:
+def _find_run(connection: Connection, home: runs.StoredProject, name: str, *, lock: bool = False) -> runs.StoredRun:
     check_name("run", name)
-    if (found := runs.find_run(connection, home.id, name)) is None:
+    if (found := runs.find_run(connection, home.id, name, lock=lock)) is None:
         raise UnknownRun(f"project {home.name!r} has no run {name!r}")
     return found
 

@@ -1,7 +1,7 @@
 """A server's write path in a process of its own, to be killed: writes points and says which were acknowledged.
 
 Run as `python tests/writer_process.py URL FIRST_STEP BATCHES RUN_ID...`: eight clients, each writes one point at a
-time to every run in turn, odd clients in the opposite order. A line `RUN STEP` on stdout is a point that was acknowledged.
+time to every run in turn, odd clients in the opposite order. A line `RUN STEP` on stdout is an acknowledged point.
 """
 
 import asyncio

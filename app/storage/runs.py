@@ -82,9 +82,10 @@ def count_runs(connection: Connection, project_id: int) -> int:
     return connection.execute(select(func.count()).where(runs.c.project_id == project_id)).scalar_one()
 
 
-def find_run(connection: Connection, project_id: int, name: str) -> StoredRun | None:
-    """The run of this name."""
-    row = connection.execute(_run_query(project_id).where(runs.c.name == name)).one_or_none()
+def find_run(connection: Connection, project_id: int, name: str, *, lock: bool = False) -> StoredRun | None:
+    """The run of this name; on request locked until the transaction ends."""
+    query = _run_query(project_id).where(runs.c.name == name)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     return _run(row) if row else None
 
 
