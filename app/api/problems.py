@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_json
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
@@ -105,8 +104,6 @@ class FieldError(BaseModel):
 class Problem(BaseModel):
     """A problem document (RFC 9457)."""
 
-    model_config = ConfigDict(ser_json_inf_nan="strings")
-
     type: Annotated[
         str, Field(description="What kind of problem it is; compare this one.", examples=[f"{URN}unknown-run"])
     ]
@@ -137,15 +134,13 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The reply that carries one problem document."""
-    document = Problem(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
-        detail=detail,
-        errors=list(errors) if errors is not None else None,
-        rejected=list(rejected) if rejected is not None else None,
-    )
-    content = to_json(document, exclude_none=True)
+    document = Problem(type=kind.type, title=kind.title, status=kind.status, detail=detail)
+    if errors is not None:
+        document.errors = list(errors)
+    if rejected is not None:
+        document.rejected = list(rejected)
+    # Absent, not null, where there is nothing to list; but a null within the list says something.
+    content = document.model_dump_json(exclude_unset=True)
     return Response(content, kind.status, dict(headers or {}), MEDIA_TYPE)
 
 
@@ -209,4 +204,5 @@ async def _on_disconnect(_request: Request, _error: Exception) -> Response:
 
 async def _on_anything_else(_request: Request, _error: Exception) -> Response:
     """Says nothing about the inside; Starlette raises the error again after this, and the server logs it."""
-    return problem(INTERNAL, "an unexpected error; nothing is known to be stored. The server's log has the details.")
+    # The server hangs up on an error that reaches it: said aloud, so that no client sends its next request into that.
+    return problem(INTERNAL, INTERNAL.example, headers={"Connection": "close"})

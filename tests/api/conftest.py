@@ -3,12 +3,13 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from uuid import uuid4
 
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from app.api.app import create_app
 from app.settings import Settings
@@ -16,11 +17,16 @@ from app.settings import Settings
 MAX_BODY_BYTES = 256 * 1024
 
 
-@contextmanager
-def serving(settings: Settings) -> Iterator[httpx.Client]:
+def serving(settings: Settings) -> AbstractContextManager[httpx.Client]:
     """A client of a server for these settings; both are gone afterwards."""
+    return serving_app(create_app(settings))
+
+
+@contextmanager
+def serving_app(app: FastAPI) -> Iterator[httpx.Client]:
+    """The same for an app that is made already."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document, right ones and wrong ones: no failure, no reply that it does not describe."""
+"""Requests made from the OpenAPI document, right and wrong ones: no failure, no reply that it does not describe."""
 
 import httpx
 import pytest

@@ -119,6 +119,13 @@ def test_when_every_point_is_refused_the_reply_is_a_problem_that_names_them(clie
     assert stored(client, run) == {}
 
 
+def test_a_refused_row_names_no_curve(client: httpx.Client, run: str) -> None:
+    problem = assert_problem(client.post(f"{run}/points", json={"points": [{"a": 1}]}), 422, "points-refused")
+    assert problem["rejected"] == [
+        {"index": 0, "curve": None, "code": "step_missing", "reason": "the point has no step"}
+    ]
+
+
 def test_a_batch_without_a_measured_point_is_no_error(client: httpx.Client, run: str) -> None:
     for body, unmeasured in ((columns(a=([1, 2], [None, None])), 2), (columns(), 0), ({"points": []}, 0)):
         reply = client.post(f"{run}/points", json=body)
