@@ -1,5 +1,6 @@
 """What a rule is: a plain value, and the one guard that decides whether it can judge."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -83,6 +84,7 @@ class Rule:
 
 
 def _bounded(evidence: Evidence) -> Evidence:
-    """Evidence as it can be written down: a ratio to next to nothing is cut off at 1e100."""
-    value = max(-LARGEST_EVIDENCE, min(LARGEST_EVIDENCE, evidence.value))
-    return evidence if value == evidence.value else replace(evidence, value=value)
+    """Evidence as it can be written down: a ratio to next to nothing is cut off at 1e100. NaN is left to be seen."""
+    if math.isinf(evidence.value):
+        return replace(evidence, value=math.copysign(LARGEST_EVIDENCE, evidence.value))
+    return evidence
