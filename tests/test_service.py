@@ -409,3 +409,23 @@ def test_a_run_may_be_written_through_one_server_and_read_through_another(databa
         await two.close()
 
     asyncio.run(main())
+
+
+def test_a_run_that_many_open_at_once_is_created_once(database_url: str):
+    async def main() -> None:
+        services = [make_service(Settings(database_url=database_url)) for _ in range(2)]
+        for service in services:
+            await service.start()
+        opened = await asyncio.gather(
+            *(
+                asyncio.to_thread(services[i % 2].open_run, "p", "r", RunUpdate(tags={"from": str(i)}, attempt=i + 1))
+                for i in range(12)
+            ),
+            *(asyncio.to_thread(services[i].configure_project, "p", roles={"x": ""}, params=None) for i in range(2)),
+        )
+        assert [created for _, created in opened[:12]].count(True) == 1
+        assert services[0].get_run("p", "r").attempt == 12
+        for service in services:
+            await service.close()
+
+    asyncio.run(main())
