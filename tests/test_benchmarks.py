@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from accuracy import Counts, Score, judge
-from labelled import FORMS, SAMPLE, load
 
+from accuracy import Counts, Score, judge
 from app.diagnosis import diagnose
+from labelled import FORMS, SAMPLE, load
 
 ACCURACY = Path(__file__).parent.parent / "benchmarks" / "accuracy.py"
 
