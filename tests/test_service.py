@@ -259,67 +259,64 @@ def test_points_for_a_run_that_was_deleted_and_opened_again_reach_the_new_one(da
     serve(database_url, use)
 
 
-@pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_names_that_cannot_be_meant_are_refused(database_url: str, name: str):
+def test_names_that_cannot_be_meant_are_refused(database_url: str):
     async def use(service: Service) -> None:
-        service.open_run("p", "r", RunUpdate())
-        with pytest.raises(InvalidInput, match="project name"):
-            service.open_run(name, "r", RunUpdate())
-        with pytest.raises(InvalidInput, match="run name"):
-            service.open_run("p", name, RunUpdate())
-        with pytest.raises(InvalidInput, match="project name"):
-            service.configure_project(name, roles=None, params=None)
-        with pytest.raises(InvalidInput, match="run name"):
-            service.get_run("p", name)
-        with pytest.raises(InvalidInput, match="project name"):
-            await service.record(name, "r", [falling()], None)
-        if name not in {"a/b", ".", ".."}:
-            with pytest.raises(InvalidInput, match="curve name"):
-                await service.record("p", "r", [falling(name)], None)
-            with pytest.raises(InvalidInput, match="after"):
-                service.list_runs("p", limit=1, after=name)
-            with pytest.raises(InvalidInput, match="commit"):
-                service.open_run("p", "r", RunUpdate(commit=name))
-        assert service.get_run("p", "r").revision == 1
+        for name in HOSTILE_NAMES:
+            service.open_run("p", "r", RunUpdate())
+            with pytest.raises(InvalidInput, match="project name"):
+                service.open_run(name, "r", RunUpdate())
+            with pytest.raises(InvalidInput, match="run name"):
+                service.open_run("p", name, RunUpdate())
+            with pytest.raises(InvalidInput, match="project name"):
+                service.configure_project(name, roles=None, params=None)
+            with pytest.raises(InvalidInput, match="run name"):
+                service.get_run("p", name)
+            with pytest.raises(InvalidInput, match="project name"):
+                await service.record(name, "r", [falling()], None)
+            if name not in {"a/b", ".", ".."}:
+                with pytest.raises(InvalidInput, match="curve name"):
+                    await service.record("p", "r", [falling(name)], None)
+                with pytest.raises(InvalidInput, match="after"):
+                    service.list_runs("p", limit=1, after=name)
+                with pytest.raises(InvalidInput, match="commit"):
+                    service.open_run("p", "r", RunUpdate(commit=name))
+            assert service.get_run("p", "r").revision == 1
 
     serve(database_url, use)
 
 
-@pytest.mark.parametrize("name", ["a b", "ünïcode 🚀", "x" * 250, "%2F", "a?b#c", "'; DROP TABLE runs; --", "..."])
-def test_unusual_names_are_names(database_url: str, name: str):
+def test_unusual_names_are_names(database_url: str):
     async def use(service: Service) -> None:
-        service.open_run(name, name, RunUpdate())
-        await service.record(name, name, [falling(name)], None)
-        run = service.get_run(name, name)
-        assert (run.project, run.run, run.curves[0].name) == (name, name, name)
-        assert len(service.read_curves(name, name, names=[name])[name]) == 60
+        for name in ["a b", "ünïcode 🚀", "x" * 250, "%2F", "a?b#c", "'; DROP TABLE runs; --", "..."]:
+            service.open_run(name, name, RunUpdate())
+            await service.record(name, name, [falling(name)], None)
+            run = service.get_run(name, name)
+            assert (run.project, run.run, run.curves[0].name) == (name, name, name)
+            assert len(service.read_curves(name, name, names=[name])[name]) == 60
 
     serve(database_url, use)
 
 
-@pytest.mark.parametrize(
-    "update",
-    [
-        RunUpdate(num_classes=10**400),
-        RunUpdate(num_classes=-1),
-        RunUpdate(planned_steps=math.nan),
-        RunUpdate(planned_steps=math.inf),
-        RunUpdate(planned_steps=0),
-        RunUpdate(schedule="x" * 101),
-        RunUpdate(schedule="\ud800"),
-        RunUpdate(state="lost"),  # type: ignore[arg-type]
-        RunUpdate(attempt=0),
-        RunUpdate(attempt=2**31),
-        RunUpdate(attempt=10**400),
-        RunUpdate(config={"x": object()}),
-        RunUpdate(config={"x": 10**5000}),
-    ],
-)
-def test_facts_that_cannot_be_meant_are_refused_and_leave_nothing(database_url: str, update: RunUpdate):
+def test_facts_that_cannot_be_meant_are_refused_and_leave_nothing(database_url: str):
     async def use(service: Service) -> None:
-        with pytest.raises(InvalidInput):
-            service.open_run("p", "r", update)
-        assert service.list_projects(limit=1, after=None) == []
+        for update in [
+            RunUpdate(num_classes=10**400),
+            RunUpdate(num_classes=-1),
+            RunUpdate(planned_steps=math.nan),
+            RunUpdate(planned_steps=math.inf),
+            RunUpdate(planned_steps=0),
+            RunUpdate(schedule="x" * 101),
+            RunUpdate(schedule="\ud800"),
+            RunUpdate(state="lost"),  # type: ignore[arg-type]
+            RunUpdate(attempt=0),
+            RunUpdate(attempt=2**31),
+            RunUpdate(attempt=10**400),
+            RunUpdate(config={"x": object()}),
+            RunUpdate(config={"x": 10**5000}),
+        ]:
+            with pytest.raises(InvalidInput):
+                service.open_run("p", "r", update)
+            assert service.list_projects(limit=1, after=None) == []
 
     serve(database_url, use)
 
@@ -337,24 +334,21 @@ def test_facts_of_any_text_come_back(database_url: str):
     serve(database_url, use)
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        points("loss", [math.nan], 1),
-        points("loss", [math.inf], 1),
-        points("loss", [1, -1], 1),
-        Points("loss", np.array([1.0, 2.0]), np.array([1.0])),
-        Points("loss", np.ones((2, 2)), np.ones((2, 2))),
-    ],
-)
-def test_points_that_would_make_a_curve_unreadable_are_refused(database_url: str, part: Points):
+def test_points_that_would_make_a_curve_unreadable_are_refused(database_url: str):
     async def use(service: Service) -> None:
-        service.open_run("p", "r", RunUpdate())
-        with pytest.raises(InvalidInput, match="loss"):
-            await service.record("p", "r", [falling("val/loss"), part], None)
-        with pytest.raises(InvalidInput, match="attempt"):
-            await service.record("p", "r", [falling()], 0)
-        assert service.read_curves("p", "r") == {}
+        for part in [
+            points("loss", [math.nan], 1),
+            points("loss", [math.inf], 1),
+            points("loss", [1, -1], 1),
+            Points("loss", np.array([1.0, 2.0]), np.array([1.0])),
+            Points("loss", np.ones((2, 2)), np.ones((2, 2))),
+        ]:
+            service.open_run("p", "r", RunUpdate())
+            with pytest.raises(InvalidInput, match="loss"):
+                await service.record("p", "r", [falling("val/loss"), part], None)
+            with pytest.raises(InvalidInput, match="attempt"):
+                await service.record("p", "r", [falling()], 0)
+            assert service.read_curves("p", "r") == {}
 
     serve(database_url, use)
 
