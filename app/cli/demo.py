@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Annotated
 
@@ -32,12 +32,12 @@ def demo(
                 stream(address, runs, speed, report)
             Console().print(table.layout_many(diagnoses(address)))
             if serve:
-                say(f"still serving, for example {address}/api/v1/projects/{PROJECT}/diagnoses; Ctrl-C ends it")
-                threading.Event().wait()
+                with suppress(KeyboardInterrupt):
+                    say(f"still serving, for example {address}/api/v1/projects/{PROJECT}/diagnoses; Ctrl-C ends it")
+                    threading.Event().wait()
     except KeyboardInterrupt:
-        say("stopped")
-        if not serve:
-            sys.exit(130)
+        say("stopped before the end")
+        sys.exit(130)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

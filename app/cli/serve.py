@@ -10,6 +10,9 @@ from typing import Annotated, NoReturn
 
 import typer
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from app.api.app import create_app
 from app.cli.console import say
@@ -45,27 +48,29 @@ def serve(
         threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
     url = _prepare_database(settings)
     with _listen(settings.host, settings.port) as listening:
-        address, port_taken = _address(listening), listening.getsockname()[1]
+        address = _address(listening)
         print(f"Curvewise is at {address}", flush=True)
         say(f"runs are stored in {url}; the API is described at {address}/docs")
-        if settings.workers == 1:
-            config = uvicorn.Config(
-                create_app(settings), log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S
-            )
-            uvicorn.Server(config).run(sockets=[listening])
-            return
-    _serve_with_workers(settings.model_copy(update={"port": port_taken}))
+        _run(settings, listening)
 
 
-def _serve_with_workers(settings: Settings) -> None:
+def _run(settings: Settings, listening: socket.socket) -> None:
+    if settings.workers == 1:
+        uvicorn.Server(_config(create_app(settings), settings)).run(sockets=[listening])
+        return
     # Worker processes import the application anew: the environment is how settings reach them.
     for name, value in settings.model_dump().items():
         os.environ[PREFIX + name.upper()] = str(value)
-    uvicorn.run(
-        "app.api.app:create_app_from_environ",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
+    supervisor = Multiprocess(_config("app.api.app:create_app_from_environ", settings), sockets=[listening])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        sys.exit(STARTUP_FAILURE)
+
+
+def _config(app: FastAPI | str, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
         workers=settings.workers,
         log_level="warning",
         access_log=False,
@@ -86,9 +91,13 @@ def _prepare_database(settings: Settings) -> str:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        listening = socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
         raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    # Accepted connections inherit it. The event loop sets it only where a socket names its protocol, which this one
+    # does not; without it every small reply waits 40 ms for the client's delayed acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _address(listening: socket.socket) -> str:
