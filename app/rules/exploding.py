@@ -14,7 +14,7 @@ Blind spots
     A tracker that drops or replaces NaN hides it. Between two logged means a burst can come and go unseen.
     A short spike that recovers is not an explosion and is not reported.
 Recommends
-    A lower rate (a tenth when it happened at once, a third after a climb), warm-up when the rate was rising,
+    A lower rate (a tenth when it happened in the first tenth of the run, a third later), warm-up when the rate was rising,
     and the checkpoint from before.
 Source
     The lecture's list of what a loss curve shows: a loss that goes to Inf or NaN has too high a rate or a bad start.
@@ -30,6 +30,9 @@ from app.signals.explosion import Blowup, NonFinite, blowup, cause_of_non_finite
 from app.signals.smoothing import tail_mean
 from app.signals.start import chance_loss, first_level, initial_loss
 from app.signals.view import View
+
+
+EARLY = 0.1  # share of the run
 
 
 class ExplodingParams(Params):
@@ -75,7 +78,7 @@ def _not_finite(view: View, name: str, burst: NonFinite) -> Finding:
     last = float(curve.steps[-1])
     cause = cause_of_non_finite(curve, view.rate, burst.first_step)
     before = curve.finite().through(burst.first_step)
-    recommendations = [_lower(0.1 if cause == "from the first point" else 0.3, cause)]
+    recommendations = [_lower(0.1 if burst.first_step <= EARLY * last else 0.3, cause)]
     if len(before):
         step = float(before.steps[-1])
         recommendations.append(
