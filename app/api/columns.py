@@ -1,17 +1,24 @@
 """From the text of a body to points: all numbers of a column at once, and point by point where that cannot be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
-from app.api.body import readable, require_content
+from app.api.body import FACTS_LIMIT_BYTES, readable, require_content
 from app.api.wire import Column, Strictly
 from app.curves.points import MAX_STEP, Points, Rejected, read_column, read_rows
-from app.errors import UnreadableBody
+from app.errors import TooLarge, UnreadableBody
+
+# A value of a few bytes of JSON becomes up to a hundred bytes of objects, and several hundred when it is refused: these
+# limits keep one hostile body from costing gigabytes and minutes. Half a million points are more than a job sends.
+MOST_VALUES = 1_000_000
+MOST_CURVES = 10_000
+_MOST_QUOTES = 100_000
 
 Columns = Mapping[str, tuple[Any, Any]]  # name -> steps, values: float64 arrays, or lists of anything
 
@@ -42,22 +49,28 @@ class Batch:
 def read_columns(model: type[Body], body: bytes) -> tuple[Body, Batch]:
     """A JSON body with `curves` in it: everything else as `model`, and the points.
 
-    Raises UnreadableBody when it is not JSON, RequestValidationError when it has another shape.
+    Raises UnreadableBody when it is not JSON, RequestValidationError when it has another shape, TooLarge.
     """
     require_content(body)
-    try:
-        sent = model.model_validate_json(body)
-        columns = _exact(sent.curves or {})
-    except ValidationError:
-        columns = None
+    _require_few_values(body, b",]}")
+    columns = None
+    # With many names or strings in it, it is not plain columns, and pydantic would list everything that is wrong.
+    if len(body) <= MOST_VALUES or _count(body, b'"') <= _MOST_QUOTES:
+        with suppress(ValidationError):
+            sent = model.model_validate_json(body)
+            columns = _exact(sent.curves or {})
     if columns is None:
         sent, columns = _read_tolerantly(model, body)
     return sent, _batch(columns)
 
 
 def read_lines(body: bytes) -> Batch:
-    """NDJSON rows, one a line. A line that is no JSON costs only itself. Raises UnreadableBody when none is."""
+    """NDJSON rows, one a line. A line that is no JSON costs only itself.
+
+    Raises UnreadableBody when no line is JSON, TooLarge.
+    """
     require_content(body)
+    _require_few_values(body, b",]}\n")
     rows: list[Any] = []
     places: list[int] = []
     torn: list[Rejected] = []
@@ -71,8 +84,15 @@ def read_lines(body: bytes) -> Batch:
             torn.append(Rejected(place, None, "unreadable_line", f"the line is not JSON: {error}"))
     if not rows:
         raise UnreadableBody(f"none of the lines is JSON; line {torn[0].index}: {torn[0].reason}")
+    batch = read_points(rows, places)
+    return replace(batch, rejected=sorted([*torn, *batch.rejected], key=lambda r: r.index))
+
+
+def read_points(rows: Sequence[object], places: Sequence[int] | None = None) -> Batch:
+    """Rows, each named by its place where it is refused. Raises TooLarge when they are of too many curves."""
     points, rejected, not_measured = read_rows(rows, places)
-    return Batch(points, sorted(torn + rejected, key=lambda r: r.index), not_measured)
+    _require_few_curves(len(points))
+    return Batch(points, rejected, not_measured)
 
 
 def _exact(curves: Mapping[str, Column]) -> Columns | None:
@@ -103,6 +123,9 @@ def _read_tolerantly(model: type[Body], body: bytes) -> tuple[Body, Columns]:
                 if isinstance(steps, list) and isinstance(values, list):
                     columns[name] = (steps, values)
                     raw["curves"][name] = {**column, "steps": [], "values": []}
+    beside = {name: value for name, value in raw.items() if name != "points"} if isinstance(raw, dict) else None
+    if len(to_json(beside)) > FACTS_LIMIT_BYTES:
+        raise TooLarge(f"what the body says beside its numbers is over {FACTS_LIMIT_BYTES} bytes")
     try:
         return model.model_validate(raw), columns
     except ValidationError as error:
@@ -110,6 +133,7 @@ def _read_tolerantly(model: type[Body], body: bytes) -> tuple[Body, Columns]:
 
 
 def _batch(columns: Columns) -> Batch:
+    _require_few_curves(len(columns))
     points: list[Points] = []
     rejected: list[Rejected] = []
     not_measured = 0
@@ -120,3 +144,20 @@ def _batch(columns: Columns) -> Batch:
         rejected += refused
         not_measured += unmeasured
     return Batch(points, rejected, not_measured)
+
+
+def _require_few_curves(count: int) -> None:
+    if count > MOST_CURVES:
+        raise TooLarge(f"the body holds {count} curves, and may hold {MOST_CURVES}; send it in smaller parts")
+
+
+def _require_few_values(body: bytes, separators: bytes) -> None:
+    if len(body) <= MOST_VALUES:
+        return
+    if (values := _count(body, separators)) > MOST_VALUES:
+        raise TooLarge(f"the body holds about {values} values, and may hold {MOST_VALUES}; send it in smaller parts")
+
+
+def _count(body: bytes, characters: bytes) -> int:
+    text = np.frombuffer(body, dtype=np.uint8)
+    return sum(int(np.count_nonzero(text == character)) for character in characters)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 from pydantic import Field, JsonValue
 
 from app import errors
-from app.api.body import JSON, decode, media_type, read_body
+from app.api.body import JSON, decoders, media_type, read_body
 from app.api.columns import HasColumns, read_columns
 from app.api.negotiation import MARKDOWN, Format, choose, etag_of, is_known
 from app.api.openapi import Responses, documented, one_body
@@ -239,7 +240,7 @@ async def diagnose_curves(request: Request) -> Response:
     """The same judgement without a run: nothing is stored. A bad point refuses the whole body, and is named."""
     media_type(request)
     body = await read_body(request)
-    return await decode(request, body, lambda: _diagnose(body))
+    return await to_thread.run_sync(_diagnose, body, limiter=decoders(request))
 
 
 def _diagnose(body: bytes) -> Response:

@@ -9,17 +9,17 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from app import errors
 from app.api.body import JSON, NDJSON, decode, media_type, read_body, wrong
-from app.api.columns import Batch, HasColumns, read_columns, read_lines
+from app.api.columns import Batch, HasColumns, read_columns, read_lines, read_points
 from app.api.openapi import documented, one_of_bodies
 from app.api.problems import INVALID_INPUT, POINTS_REFUSED, UNREADABLE_BODY, problem
 from app.api.service import ServiceHere
 from app.api.wire import STEP_SCHEMA, VALUE_SCHEMA, Attempt, Column, Out, ProjectName, RejectedOut, RunName, reply
-from app.curves.points import Rejected, read_rows
+from app.curves.points import Rejected
 
 router = APIRouter(tags=["points"])
 
-# A body of 32 MiB can hold millions of bad points; a reply that lists them all would be ten times as large.
-LISTED_REJECTED = 10_000
+# A body can hold a million bad points; a reply that lists them all would be ten times as large.
+LISTED_REJECTED = 1000
 
 _ROW_SCHEMA = {
     "type": "object",
@@ -122,7 +122,8 @@ async def send_points(
 
     A bad point never costs a good one: it is listed in `rejected`, and the others are stored. Steps may come in any
     order; within an attempt the last value of a curve's step wins, so a batch may be sent again. Bodies may be
-    compressed (`Content-Encoding: gzip` or `zstd`).
+    compressed (`Content-Encoding: gzip` or `zstd`). One body holds at most a million values, steps counted, and points
+    of at most 10000 curves; more is answered with 413.
     """
     kind = media_type(request, (JSON, NDJSON))
     body = await read_body(request)
@@ -151,7 +152,7 @@ def _read_json(body: bytes) -> tuple[int | None, Batch]:
     if (sent.curves is None) == (sent.points is None):
         raise wrong((), "send exactly one of `curves` and `points`")
     if sent.points is not None:
-        batch = Batch(*read_rows(sent.points))
+        batch = read_points(sent.points)
     return sent.attempt, batch
 
 
