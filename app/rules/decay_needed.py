@@ -13,7 +13,8 @@ Fires when
     left >= `min_left`, and the loss did fall earlier.
 Blind spots
     A quiet plateau (small scatter) has converged to its floor or is underfit: a smaller rate would not help, and
-    nothing is said. A small validation set bounces on its own between evaluations of different weights. A schedule
+    nothing is said. Without validation, the scatter of single batches can pass for bounce: lower confidence.
+    A small validation set bounces on its own between evaluations of different weights. A schedule
     that is going to decay anyway is not reported while planned steps say that its end is still ahead.
 Recommends
     A tenth of the rate from here.
@@ -63,22 +64,25 @@ class Plateau:
 
 def measure(view: View, context: Context) -> Plateau | None:
     """The late course of a run, None when it is too short to have one."""
-    loss = view.settled
-    start = starting_level(view.train, context.num_classes)
-    if len(loss) < MIN_POINTS:
+    validated = len(view.val) > 0
+    loss = view.settled if validated else view.progress
+    if points_to_judge(view) < MIN_POINTS:
         return None
     late = last_stretch(loss.steps, LATE_SHARE)
     train = trend(loss.steps[late], loss.values[late])
-    paired = len(view.pair) == len(loss)
-    bounce = trend(loss.steps[late], view.pair.val[late]).scatter if paired else train.scatter
     return Plateau(
-        bounce=bounce,
+        bounce=trend(loss.steps[late], view.pair.val[late]).scatter if validated else train.scatter,
         fall=train.fall_in_noise_units,
-        left=tail_mean(loss.values) / start,
+        left=tail_mean(loss.values) / starting_level(view.train, context.num_classes),
         rate=rate_now(view.rate),
         begin=float(loss.steps[late][0]),
         end=float(loss.steps[-1]),
     )
+
+
+def points_to_judge(view: View) -> int:
+    """Evaluations where there is validation, else train points."""
+    return len(view.pair) if len(view.val) else len(view.progress)
 
 
 def is_plateau(plateau: Plateau, params: DecayNeededParams) -> bool:
@@ -95,7 +99,8 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
     """Flat, noisy, at a high rate, and above the floor."""
     plateau = measure(view, context)
     if plateau is None:
-        return Skipped(reason=f"a late course needs {MIN_POINTS} points or evaluations, there are {len(view.settled)}")
+        have = points_to_judge(view)
+        return Skipped(reason=f"a late course needs {MIN_POINTS} points or evaluations, there are {have}")
     evidence = (
         Evidence("bounce", plateau.bounce, params.min_bounce, "relative"),
         Evidence("fall", plateau.fall, params.max_fall, "noise units"),
@@ -105,10 +110,11 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
     if not is_plateau(plateau, params):
         return Clear(evidence=evidence)
     logged = len(view.rate) > 0
+    assumed = (0.7 if not logged else 1.0) * (0.7 if len(view.val) == 0 else 1.0)
     confidence = from_margins(plateau.bounce / params.min_bounce * 1.2, plateau.left / params.min_left)
     return Finding(
         severity="warning",
-        confidence=confidence if logged else confidence * 0.7,
+        confidence=confidence * assumed,
         summary=f"since step {plateau.begin:g} the loss hardly falls and bounces by {plateau.bounce:.1%} "
         + ("at a rate that is still high" if logged else "(no rate was logged)"),
         onset_step=plateau.begin,

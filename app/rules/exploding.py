@@ -14,8 +14,8 @@ Blind spots
     A tracker that drops or replaces NaN hides it. Between two logged means a burst can come and go unseen.
     A short spike that recovers is not an explosion and is not reported.
 Recommends
-    A lower rate (a tenth when it happened in the first tenth of the run, a third later), warm-up when the rate was rising,
-    and the checkpoint from before.
+    A lower rate (a tenth when it happened in the first tenth of the run, a third later), warm-up when the rate was
+    rising, and the checkpoint from before.
 Source
     The lecture's list of what a loss curve shows: a loss that goes to Inf or NaN has too high a rate or a bad start.
 """
@@ -30,7 +30,6 @@ from app.signals.explosion import Blowup, NonFinite, blowup, cause_of_non_finite
 from app.signals.smoothing import tail_mean
 from app.signals.start import chance_loss, first_level, initial_loss
 from app.signals.view import View
-
 
 EARLY = 0.1  # share of the run
 

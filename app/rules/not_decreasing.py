@@ -9,7 +9,8 @@ Statistic
 Fires when
     fall <= `max_fall`, and validation loss, where it was logged, has not gone below the start either.
 Blind spots
-    A run that has only just begun (fewer than 8 evaluations or bins). A loss that was already at its floor when it
+    A running job is not judged in the first tenth of its plan, nor with fewer than 20 evaluations or bins.
+    A loss that was already at its floor when it
     began, such as a fine-tuned model on data it knows. A rate so low that the fall is there but tiny.
 Recommends
     Overfit one batch first; then a rate ten times higher when the loss is flat and quiet, ten times lower when it is
@@ -32,7 +33,8 @@ from app.signals.trend import trend
 from app.signals.view import View
 
 MIN_POINTS = 4
-MIN_POINTS_RUNNING = 8
+MIN_POINTS_RUNNING = 20
+EARLY = 0.1  # share of the planned steps before which a running job is not judged
 # Signs of a rate that is too high rather than too low: scatter between points and climb above the first [relative].
 NOISY_SCATTER = 0.02
 NOISY_RISE = 0.1
@@ -54,6 +56,9 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
     wanted = MIN_POINTS_RUNNING if context.state == "running" else MIN_POINTS
     if len(loss) < wanted:
         return Skipped(reason=f"train/loss has {len(loss)} of the {wanted} points that tell a slow start from none")
+    last = float(loss.steps[-1])
+    if context.state == "running" and last < EARLY * (context.planned_steps or 0.0):
+        return Skipped(reason=f"at step {last:g} of {context.planned_steps:g} a slow start cannot be told from none")
     start = starting_level(view.train, context.num_classes)
     if start <= 0:
         return Skipped(reason="train/loss does not start above zero, so a share of its start means nothing")
@@ -62,7 +67,7 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
     evidence = (Evidence("fall", fall, params.max_fall, "share of start"),)
     if fall > params.max_fall or (len(view.pair) >= MIN_POINTS and tail_mean(view.pair.val) < 0.95 * start):
         return Clear(evidence=evidence)
-    first, last = float(loss.steps[0]), float(loss.steps[-1])
+    first = float(loss.steps[0])
     return Finding(
         severity="error",
         confidence=from_margins(1 + 2 * (params.max_fall - fall) / max(params.max_fall, 1e-12)),

@@ -72,15 +72,13 @@ def initial_loss(train: Curve, val: Curve | None, pair: Pair | None) -> InitialL
 class FlatStart:
     """A stretch at the beginning over which the loss made little of its whole fall.
 
-    length_share: the part of the run until a twentieth of the fall was made [ratio].
-    length_points: the same in points.
+    length_points: points until a twentieth of the fall was made.
     suddenness: time to the first twentieth over time to the half [ratio]: 0.07 for an exponential, 0.1 for a line,
         towards 1 for a plateau with a cliff.
     fall: the whole fall as a share of the starting level [ratio].
-    end_step: the step at which the plateau ended [steps].
+    end_step: the step at which a twentieth of the fall was made [steps].
     """
 
-    length_share: float
     length_points: int
     suddenness: float
     fall: float
@@ -92,12 +90,10 @@ def flat_start(steps: FloatArray, values: FloatArray, start_level: float) -> Fla
     lowest = np.minimum.accumulate(values)
     whole = start_level - float(lowest[-1])
     if whole <= 0 or start_level <= 0:
-        return FlatStart(1.0, int(values.size), 1.0, 0.0, float(steps[-1]))
+        return FlatStart(int(values.size), 1.0, 0.0, float(steps[-1]))
     begun = int(np.argmax(lowest <= start_level - 0.05 * whole))
     half = int(np.argmax(lowest <= start_level - 0.5 * whole))
-    span = max(float(steps[-1]), 1e-300)
     return FlatStart(
-        length_share=float(steps[begun]) / span,
         length_points=begun,
         suddenness=(begun + 0.5) / (half + 1.0),
         fall=whole / start_level,

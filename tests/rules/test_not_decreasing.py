@@ -44,8 +44,11 @@ def test_skips_a_running_job_that_has_just_begun() -> None:
     curves, context = run("flat", 0, per_update=False)
     running = replace(context, state="running")
     reason = skip_reason(RULE, curves.through(100), running)
-    assert reason == "train/loss has 5 of the 8 points that tell a slow start from none"
+    assert reason == "train/loss has 5 of the 20 points that tell a slow start from none"
     assert finding(RULE, curves.through(100), context).severity == "error"
+    long = replace(running, planned_steps=1e6)
+    reason = skip_reason(RULE, curves, long)
+    assert reason == "at step 1200 of 1e+06 a slow start cannot be told from none"
 
 
 def test_skips_what_ends_in_nan() -> None:

@@ -63,7 +63,7 @@ def test_flat_start_tells_a_cliff_from_a_decay() -> None:
     steps = np.arange(1.0, 201)
     cliff = flat_start(steps, np.where(steps <= 100, 2.0, 0.5), 2.0)
     assert cliff.length_points == 100
-    assert cliff.length_share == pytest.approx(0.5, abs=0.01)
+    assert cliff.end_step == 101
     assert cliff.suddenness > 0.9
     assert cliff.fall == 0.75
     decay = flat_start(steps, 2 * np.exp(-steps / 40), 2.0)
@@ -74,4 +74,4 @@ def test_flat_start_tells_a_cliff_from_a_decay() -> None:
 
 def test_a_curve_that_never_falls_is_flat_throughout() -> None:
     flat = flat_start(np.arange(1.0, 11), np.full(10, 2.0), 2.0)
-    assert (flat.length_share, flat.fall) == (1.0, 0.0)
+    assert (flat.length_points, flat.fall, flat.end_step) == (10, 0.0, 10.0)
