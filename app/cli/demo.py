@@ -30,7 +30,7 @@ def demo(
             say(f"a fresh Curvewise is at {address}; {len(runs)} runs are streamed into project {PROJECT!r}")
             with _progress(runs) as report:
                 stream(address, runs, speed, report)
-            Console().print(table.layout_many(diagnoses(address)))
+            Console().print(table.ManyRuns(diagnoses(address)))
             if serve:
                 with suppress(KeyboardInterrupt):
                     say(f"still serving, for example {address}/api/v1/projects/{PROJECT}/diagnoses; Ctrl-C ends it")

@@ -58,7 +58,7 @@ RECIPES = (
         cures={"sane start": {"init_scale": 1.0}},
     ),
     Recipe(
-        name="mlp-rate-0.06-batch-8",
+        name="mlp-rate-0.06-b8",
         how="a high constant rate on batches of 8",
         rate=constant(0.06),
         batch=8,
@@ -68,7 +68,7 @@ RECIPES = (
         },
     ),
     Recipe(
-        name="mlp-drop-at-8-percent",
+        name="mlp-drop-at-0.08",
         how="the rate falls to a twentieth at 8 % of the run",
         rate=drops(0.02, 0.08, factor=0.05),
         cures={"the drop at 60 %": {"rate": drops(0.02, 0.6, factor=0.05)}},

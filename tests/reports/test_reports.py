@@ -102,6 +102,8 @@ def test_confidence_is_never_rounded_to_certainty(value: float, text: str) -> No
 
 
 def test_many_runs_share_one_table() -> None:
-    console_text = table.render_many([DIAGNOSIS, replace(DIAGNOSIS, run="fine", verdicts=())], 100)
-    assert "r1" in console_text
-    assert "nothing found" in console_text
+    for width in (80, 120):
+        text = table.render_many([DIAGNOSIS, replace(DIAGNOSIS, run="fine", verdicts=())], width)
+        assert max(map(len, text.splitlines())) <= width
+        for part in ("r1", "CW005 overfitting", "1200000", "val rise 9.12", "93 %", "fine", "nothing found"):
+            assert part in text
