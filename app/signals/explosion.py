@@ -7,7 +7,7 @@ import numpy as np
 
 from app.curves.curve import Curve, FloatArray
 
-Cause = Literal["from the first point", "after a climb", "while the rate was rising", "out of the blue"]
+Cause = Literal["at the start", "after a climb", "while the rate was rising", "out of the blue"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def cause_of_non_finite(train: Curve, rate: Curve | None, first_step: float) -> 
     """What led up to the first non-finite point: the last finite points before it, and the rate over them."""
     before = train.finite().through(first_step)
     if len(before) < 3:
-        return "from the first point"
+        return "at the start"
     if rate is not None:
         recent = rate.through(first_step).values[-10:]
         if recent.size > 1 and recent[-1] > 1.01 * recent[0]:

@@ -52,7 +52,7 @@ def test_non_finite_validation_counts() -> None:
 def test_nan_from_the_first_point() -> None:
     _, context = run("explodes", 0)
     found = finding(RULE, curves_of(train_loss=[math.nan] * 10), context)
-    assert "from the first point" in found.summary
+    assert "at the start" in found.summary
     assert {r.action for r in found.recommendations} == {"lower_lr", "reinitialise"}
 
 

@@ -41,4 +41,4 @@ def test_the_cause_is_what_led_up_to_it() -> None:
     assert cause_of_non_finite(flat, constant, 21) == "out of the blue"
     late = make_curve("lr", [25.0, 30.0], [0.1, 0.2])
     assert cause_of_non_finite(flat, late, 21) == "out of the blue"
-    assert cause_of_non_finite(make_curve("train/loss", [1.0], [math.nan]), None, 1) == "from the first point"
+    assert cause_of_non_finite(make_curve("train/loss", [1.0], [math.nan]), None, 1) == "at the start"
