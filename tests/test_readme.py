@@ -1,0 +1,69 @@
+"""The README's commands work as pasted, and it says nothing that is not so."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.api.app import create_app
+from app.demo.replay import diagnoses, recorded_runs, stream
+from app.demo.server import running_server
+from app.rules.catalogue import CATALOGUE
+from app.rules.rule import Rule
+from app.settings import PREFIX, Settings
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+SETTINGS = Settings()
+
+
+def test_it_opens_with_the_two_commands() -> None:
+    commands = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+    assert commands[:2] == [
+        "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/curvewise demo",
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest",
+    ]
+
+
+def test_the_curl_examples_work_as_pasted(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    with running_server() as address:
+        script = block.replace("http://127.0.0.1:8000", address)
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert '"accepted":6' in done.stdout.replace(" ", "")
+    assert '"rule":"exploding"' in done.stdout.replace(" ", "")
+    assert "| **CW008 exploding**" in done.stdout
+
+
+def test_every_endpoint_is_listed() -> None:
+    paths = {path for path in create_app(SETTINGS).openapi()["paths"] if path not in README}
+    assert not paths
+
+
+@pytest.mark.parametrize("rule", CATALOGUE, ids=lambda rule: rule.code)
+def test_every_rule_is_listed(rule: Rule) -> None:
+    assert f"| {rule.code} | {rule.name} |" in README
+
+
+def test_every_setting_is_listed_with_its_default() -> None:
+    for name, field in Settings.model_fields.items():
+        assert re.search(rf"`{PREFIX}{name.upper()}` \| `{re.escape(str(field.default))}`", README), name
+
+
+def test_the_pasted_demo_shows_the_findings_of_today() -> None:
+    pasted = README.split("<!-- demo output -->")[1].split("<!-- end of demo output -->")[0]
+    with running_server() as address:
+        stream(address, recorded_runs(), 1000, lambda *_: None)
+        found = diagnoses(address)
+    today = [(diagnosis.run, finding.code) for diagnosis in found for finding in diagnosis.findings]
+    assert re.findall(r"^ (mlp-\S+) .*\n (CW\d+)", pasted, re.MULTILINE) == today
+    healthy = [diagnosis.run for diagnosis in found if not diagnosis.findings]
+    assert re.findall(r"^ (mlp-\S+)\n nothing found", pasted, re.MULTILINE) == healthy
