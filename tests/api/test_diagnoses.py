@@ -1,5 +1,6 @@
 import json
 import math
+from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ FALLING = [2.3 * math.exp(-step / 30) + 0.1 for step in STEPS]
 EXPLODED = [*FALLING[:60], *["NaN"] * 40]
 
 
-def send(client: httpx.Client, run: str, values: list[object]) -> None:
+def send(client: httpx.Client, run: str, values: Sequence[object]) -> None:
     client.put(run)
     assert client.post(f"{run}/points", json={"curves": {"train/loss": {"steps": STEPS, "values": values}}}).json() == {
         "accepted": 100,
@@ -166,7 +167,8 @@ def test_curves_in_the_body_are_judged_like_stored_ones(client: httpx.Client, ru
 
 
 def test_nothing_to_judge_is_skipped_and_not_clear(client: httpx.Client) -> None:
-    for curves in ({}, {"odd": {"steps": [1], "values": [1]}}, {"loss": {"steps": [], "values": []}}):
+    bodies: list[object] = [{}, {"odd": {"steps": [1], "values": [1]}}, {"loss": {"steps": [], "values": []}}]
+    for curves in bodies:
         diagnosis = client.post("/api/v1/diagnose", json={"curves": curves}).json()
         assert {verdict["verdict"] for verdict in diagnosis["verdicts"]} == {"skipped"}
 

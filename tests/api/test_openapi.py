@@ -126,4 +126,8 @@ def test_every_example_of_a_request_works(
 
 def test_the_document_is_served_as_it_is(client: httpx.Client) -> None:
     assert client.get("/openapi.json").json() == DOCUMENT
-    jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema"})
+
+
+def test_every_schema_is_a_json_schema() -> None:
+    for schema in DOCUMENT["components"]["schemas"].values():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})

@@ -1,5 +1,6 @@
 import json
 import threading
+from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ JSON = {"Content-Type": "application/json"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
-def columns(**curves: tuple[list[object], list[object]]) -> dict[str, object]:
+def columns(**curves: tuple[Sequence[object], Sequence[object]]) -> dict[str, object]:
     return {"curves": {name: {"steps": steps, "values": values} for name, (steps, values) in curves.items()}}
 
 

@@ -136,7 +136,7 @@ def test_a_run_is_closed_as_it_ended(client: httpx.Client, run: str) -> None:
         reply = client.post(f"{run}/finish", content=body)
         assert reply.status_code == 200
         assert reply.json()["context"]["state"] == state == client.get(run).json()["context"]["state"]
-    for body in ('{"state": "running"}', '{"state": null}', '{"how": 1}'):
+    for body in (b'{"state": "running"}', b'{"state": null}', b'{"how": 1}'):
         assert_problem(client.post(f"{run}/finish", content=body), 422, "invalid-input")
     assert_problem(client.post(f"{run}/finish", content="{"), 400, "unreadable-body")
 
