@@ -49,9 +49,17 @@ def main() -> None:
         say(f"curvewise: {error}")
         sys.exit(1)
     except BrokenPipeError:
-        # The reader went away (`| head`): nobody is left to tell, and the interpreter must not try again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _abandon_stdout()  # the reader went away (`| head`): nobody is left to tell
         sys.exit(1)
+    except OSError as error:
+        _abandon_stdout()
+        say(f"curvewise: {error}")
+        sys.exit(1)
+
+
+def _abandon_stdout() -> None:
+    """What could not be written must not be tried again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":
