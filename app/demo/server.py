@@ -26,8 +26,8 @@ def running_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="curvewise-demo-") as home, (Path(home) / "log").open("w+") as log:
         command = [sys.executable, "-m", "app.cli.main", "serve", "--host", "127.0.0.1", "--port", "0"]
         command += ["--database-url", f"sqlite:///{home}/curvewise.db", "--workers", "1", "--until-stdin-closes"]
-        # A session of its own: Ctrl-C reaches the demo alone, which then stops the server in order. Its standard input
-        # is a pipe that only we hold, so that it ends even if we are killed.
+        # Out of the terminal's reach: Ctrl-C goes to the demo alone, which then stops the server in order. Its standard
+        # input is a pipe that only we hold, so that it ends even if we are killed.
         with subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
         ) as server:
