@@ -63,8 +63,8 @@ async def read_body(request: Request, *, limit: int | None = None) -> bytes:
     return await to_thread.run_sync(_DECODERS[encoding], bytes(body), most, limiter=decoders(request))
 
 
-async def decode(request: Request, body: bytes, work: Callable[[], Result]) -> Result:
-    """Decode a body here when it is small, else in a thread."""
+async def off_loop(request: Request, body: bytes, work: Callable[[], Result]) -> Result:
+    """Do work that grows with the body: here when it is small, else in a thread."""
     if len(body) <= _INLINE_BYTES:
         return work()
     return await to_thread.run_sync(work, limiter=decoders(request))
@@ -86,7 +86,7 @@ async def read_model(request: Request, model: type[Model], *, empty: bool, limit
     if not body and empty:
         return model()
     media_type(request)
-    return await decode(request, body, lambda: validate(model, body))
+    return await off_loop(request, body, lambda: validate(model, body))
 
 
 def validate(model: type[Model], body: bytes) -> Model:

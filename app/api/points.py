@@ -1,6 +1,5 @@
 """Points in: columns, rows or lines; the reply names every point that was refused."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -8,18 +7,14 @@ from fastapi.responses import Response
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from app import errors
-from app.api.body import JSON, NDJSON, decode, media_type, read_body, wrong
+from app.api.body import JSON, NDJSON, media_type, off_loop, read_body, wrong
 from app.api.columns import Batch, HasColumns, read_columns, read_lines, read_points
 from app.api.openapi import documented, one_of_bodies
 from app.api.problems import INVALID_INPUT, POINTS_REFUSED, UNREADABLE_BODY, problem
 from app.api.service import ServiceHere
 from app.api.wire import STEP_SCHEMA, VALUE_SCHEMA, Attempt, Column, Out, ProjectName, RejectedOut, RunName, reply
-from app.curves.points import Rejected
 
 router = APIRouter(tags=["points"])
-
-# A body can hold a million bad points; a reply that lists them all would be ten times as large.
-LISTED_REJECTED = 1000
 
 _ROW_SCHEMA = {
     "type": "object",
@@ -67,10 +62,7 @@ class Recorded(Out):
     """What became of a batch. Accepted points are on disk."""
 
     accepted: Annotated[int, Field(ge=0, description="Points that were stored [points].")]
-    rejected: Annotated[
-        list[RejectedOut], Field(description=f"The refused points; the first {LISTED_REJECTED} at most.")
-    ]
-    rejected_count: Annotated[int, Field(ge=0, description="How many points were refused in all [points].")]
+    rejected: Annotated[list[RejectedOut], Field(description="Every refused point.")]
     not_measured: Annotated[
         int, Field(ge=0, description="Points whose value was null: nothing is stored, and nothing is wrong [points].")
     ]
@@ -100,7 +92,6 @@ _LINES = '{"step": 1, "train/loss": 0.9}\n{"step": 2, "train/loss": 0.7, "val/lo
         example={
             "accepted": 2,
             "rejected": [{"index": 2, "curve": "train/loss", "code": "step_negative", "reason": "a step is 0 or more"}],
-            "rejected_count": 1,
             "not_measured": 0,
         },
     ),
@@ -128,22 +119,26 @@ async def send_points(
     kind = media_type(request, (JSON, NDJSON))
     body = await read_body(request)
     if kind == NDJSON:
-        batch = await decode(request, body, lambda: read_lines(body))
+        batch = await off_loop(request, body, lambda: read_lines(body))
     else:
-        named, batch = await decode(request, body, lambda: _read_json(body))
+        named, batch = await off_loop(request, body, lambda: _read_json(body))
         if None not in (attempt, named) and attempt != named:
             raise wrong(("attempt",), f"the body says attempt {named}, the query {attempt}")
         attempt = attempt if named is None else named
     if batch.rejected and not batch.accepted:
-        return refuse(batch)
+        return await off_loop(request, body, lambda: refuse(batch))
     await service.record(project, run, batch.points, attempt)
-    return reply(
-        Recorded(
-            accepted=batch.accepted,
-            rejected=_listed(batch.rejected),
-            rejected_count=len(batch.rejected),
-            not_measured=batch.not_measured,
-        )
+    # A large body may have as many refused points as it holds: listing them is as much work as reading it.
+    return await off_loop(
+        request,
+        body,
+        lambda: reply(
+            {
+                "accepted": batch.accepted,
+                "rejected": batch.rejected,
+                "not_measured": batch.not_measured,
+            }
+        ),
     )
 
 
@@ -160,10 +155,5 @@ def refuse(batch: Batch) -> Response:
     """The problem document that names the refused points of a body of which nothing was taken."""
     count, first = len(batch.rejected), batch.rejected[0]
     where = f"point {first.index}" + (f" of {first.curve}" if first.curve else "")
-    listed = f"the first {LISTED_REJECTED} are in `rejected`" if count > LISTED_REJECTED else "see `rejected`"
-    detail = f"{count} points were refused, {listed}; {where}: {first.reason}"
-    return problem(POINTS_REFUSED, detail, rejected=_listed(batch.rejected))
-
-
-def _listed(rejected: Sequence[Rejected]) -> list[RejectedOut]:
-    return [RejectedOut.model_validate(one) for one in rejected[:LISTED_REJECTED]]
+    detail = f"{count} points were refused, see `rejected`; {where}: {first.reason}"
+    return problem(POINTS_REFUSED, detail, rejected=[RejectedOut.model_validate(one) for one in batch.rejected])
