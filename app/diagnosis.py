@@ -1,12 +1,14 @@
 """diagnose(curves, context, params) -> Diagnosis: the whole judgement on one run at one moment. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from app.curves.curve import Curves
+from app.curves.curve import Curve, Curves
+from app.curves.roles import to_roles
+from app.curves.thinning import for_rules
 from app.errors import InvalidParams
 from app.rules import exploding
 from app.rules.catalogue import CATALOGUE, CATALOGUE_VERSION
@@ -59,6 +61,27 @@ def diagnose(curves: Curves, context: Context, params: RawParams | None = None) 
         catalogue=CATALOGUE_VERSION,
         verdicts=tuple(sorted(verdicts, key=_rank)),
     )
+
+
+def judge(
+    logged: Mapping[str, Curve],
+    context: Context,
+    *,
+    roles: Mapping[str, str] | None = None,
+    params: RawParams | None = None,
+    at_step: float | None = None,
+) -> Diagnosis:
+    """Diagnose a run as it was logged: raw names to roles, long curves thinned to what rules see.
+
+    logged: by raw name. roles: raw name -> role, overriding what the name says. at_step: judge it as it stood then,
+    still running. Raises InvalidParams, and InvalidInput for a role that does not exist.
+    """
+    curves = to_roles(logged, roles or {})
+    if at_step is not None:
+        if at_step < (curves.last_step() or 0.0):
+            context = replace(context, state="running")
+        curves = curves.through(at_step)
+    return diagnose(Curves({name: for_rules(curve) for name, curve in curves.items()}), context, params)
 
 
 def resolve_params(raw: RawParams) -> dict[str, Params]:

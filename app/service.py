@@ -3,19 +3,19 @@
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import asdict, replace
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
-from app.curves.curve import Curve, Curves
+from app.curves.curve import Curve
 from app.curves.points import Points
 from app.curves.roles import role_of, to_roles
-from app.curves.thinning import for_display, for_rules
-from app.diagnosis import Diagnosis, RawParams, diagnose, resolve_params
+from app.curves.thinning import for_display
+from app.diagnosis import Diagnosis, RawParams, judge, resolve_params
 from app.errors import InvalidInput, UnknownCurve, UnknownProject, UnknownRun
 from app.limits import check_attempt, check_name, check_page, check_points, check_text
+from app.nouns import CurveSummary, Project, Run, RunUpdate
 from app.recent import Recent
 from app.recorder import Recorder
 from app.rules.catalogue import CATALOGUE_VERSION
@@ -24,64 +24,9 @@ from app.settings import Settings
 from app.storage import chunks, migrate, runs
 from app.storage.database import Database, make_engine
 
-_RULE_POINTS = 4096  # a curve's points that rules see
 _RECENT_RUNS = 10_000
 _RECENT_DIAGNOSES = 1_000
 _CONTEXT = TypeAdapter(Context)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunUpdate:
-    """What a job says when it opens a run or says more about it; None leaves what is known as it is."""
-
-    num_classes: int | None = None
-    planned_steps: float | None = None
-    schedule: str | None = None
-    caveats: tuple[str, ...] | None = None
-    state: RunState | None = None
-    attempt: int | None = None  # opening a later attempt than the latest sets the state back to running
-    config: Mapping[str, object] | None = None  # any JSON, NaN allowed
-    tags: Mapping[str, str] | None = None
-    commit: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurveSummary:
-    """How much of a curve is stored; its steps are in the run's own step unit."""
-
-    name: str  # as the job named it
-    role: str | None  # what it was mapped to, None when unmapped
-    points: int  # stored points, before repeated steps are resolved
-    first_step: float
-    last_step: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One training job: what it told about itself, and how much it logged."""
-
-    project: str
-    run: str
-    context: Context
-    attempt: int
-    config: Mapping[str, object]
-    tags: Mapping[str, str]
-    commit: str | None
-    created_at: datetime
-    updated_at: datetime
-    revision: int  # grows with every change: points, facts, state
-    curves: tuple[CurveSummary, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """A named group of runs, and how they are judged."""
-
-    project: str
-    roles: Mapping[str, str]  # raw curve name -> role, or "" to leave it unmapped
-    params: RawParams
-    created_at: datetime
-    runs: int
 
 
 class Service:
@@ -256,14 +201,9 @@ class Service:
         if at_step is None and (recent := self._diagnoses.get(version)) is not None:
             return recent
         names = [n for n in chunks.curve_names(connection, run.id) if home.roles.get(n, role_of(n).name)]
-        curves = to_roles(chunks.read(connection, run.id, names), home.roles)
-        context = run.context
-        if at_step is not None:
-            if at_step < (curves.last_step() or 0.0):
-                context = replace(context, state="running")
-            curves = curves.through(at_step)
-        seen = Curves({name: for_rules(curve, _RULE_POINTS) for name, curve in curves.items()})
-        diagnosis = replace(diagnose(seen, context, home.params), run=run.name, project=home.name)
+        logged = chunks.read(connection, run.id, names)
+        found = judge(logged, run.context, roles=home.roles, params=home.params, at_step=at_step)
+        diagnosis = replace(found, run=run.name, project=home.name)
         if at_step is None:
             self._diagnoses.put(version, diagnosis)
         return diagnosis

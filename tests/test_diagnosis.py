@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.curves.curve import Curves
-from app.diagnosis import diagnose, resolve_params
+from app.diagnosis import diagnose, judge, resolve_params
 from app.errors import InvalidParams
 from app.rules.catalogue import CATALOGUE, CATALOGUE_VERSION
 from app.rules.context import Context
@@ -72,3 +72,23 @@ def test_bad_params_are_named(params: dict[str, dict[str, object]], says: str) -
 def test_same_points_same_diagnosis() -> None:
     curves, context = run("overfit", 3)
     assert diagnose(curves, context) == diagnose(curves, context)
+
+
+def test_a_run_is_judged_as_it_was_logged() -> None:
+    curves, context = run("overfit", 0)
+    logged = {name.replace("/", "_"): curve for name, curve in curves.items()}
+    assert judge(logged, context) == diagnose(curves, context)
+    logged["q"] = logged.pop("val_loss")
+    unmapped = judge(logged, context)
+    assert "overfitting" not in {f.rule for f in unmapped.findings}
+    named = judge(logged, context, roles={"q": "val/loss"})
+    assert named.findings == diagnose(curves, context).findings
+
+
+def test_a_run_can_be_judged_as_it_stood() -> None:
+    curves, context = run("overfit", 0)
+    then = judge(curves, context, at_step=200)
+    assert (then.through_step, then.state) == (200, "running")
+    now = judge(curves, context, at_step=1e9)
+    assert now == judge(curves, context)
+    assert judge({}, context, at_step=5).through_step is None

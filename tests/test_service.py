@@ -17,8 +17,9 @@ from app.errors import (
     UnknownProject,
     UnknownRun,
 )
+from app.nouns import CurveSummary, Run, RunUpdate
 from app.rules.context import Context
-from app.service import CurveSummary, Run, RunUpdate, Service, make_service
+from app.service import Service, make_service
 from app.settings import Settings
 from app.storage.database import Database, make_engine
 

@@ -17,10 +17,8 @@ from app.api.points import refuse
 from app.api.problems import INVALID_INPUT, POINTS_REFUSED, UNREADABLE_BODY
 from app.api.service import ServiceHere
 from app.api.wire import After, Column, ContextIn, Limit, Page, ProjectName, RunName, reply
-from app.curves.curve import Curves, make_curve
-from app.curves.roles import to_roles
-from app.curves.thinning import for_rules
-from app.diagnosis import Diagnosis, diagnose
+from app.curves.curve import make_curve
+from app.diagnosis import Diagnosis, judge
 from app.errors import InvalidInput
 from app.reports import markdown
 from app.rules.catalogue import CATALOGUE
@@ -248,7 +246,5 @@ def _diagnose(body: bytes) -> Response:
     if batch.rejected:
         return refuse(batch)
     raw = {part.name: make_curve(part.name, part.steps, part.values) for part in batch.points}
-    by_role = to_roles(raw, {})
-    seen = Curves({name: for_rules(curve) for name, curve in by_role.items()})
     context = Context(**(sent.context.given() if sent.context else {}))
-    return reply(diagnose(seen, context, sent.params))
+    return reply(judge(raw, context, params=sent.params))

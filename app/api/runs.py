@@ -27,8 +27,8 @@ from app.api.wire import (
     reply,
 )
 from app.limits import LONGEST_NAME
+from app.nouns import RunUpdate
 from app.rules.context import RunState
-from app.service import RunUpdate
 
 router = APIRouter(tags=["runs"])
 

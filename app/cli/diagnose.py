@@ -12,9 +12,7 @@ from rich.console import Console
 
 from app import diagnosis
 from app.cli.console import say
-from app.curves.curve import Curves
-from app.curves.roles import role_of, to_roles
-from app.curves.thinning import for_rules
+from app.curves.roles import role_of
 from app.importers.imported import ImportedRun
 from app.importers.read import read
 from app.reports import json, markdown, table
@@ -53,11 +51,9 @@ def diagnose(
         raise typer.BadParameter("must be above zero and finite", param_hint="--planned-steps")
     run = read(file)
     context = replace(run.context, num_classes=num_classes, planned_steps=planned_steps, state=state)
-    by_role = to_roles(run.curves, {})
     for note in (*run.notes, _mapping(run)):
         say(f"note: {note}")
-    seen = Curves({name: for_rules(curve) for name, curve in by_role.items()})
-    found = diagnosis.diagnose(seen, context)
+    found = diagnosis.judge(run.curves, context)
     if report_format in _TEXT:
         sys.stdout.write(_TEXT[report_format](found))
     else:

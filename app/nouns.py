@@ -1,0 +1,62 @@
+"""What the service is told and tells about projects and runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.diagnosis import RawParams
+from app.rules.context import Context, RunState
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunUpdate:
+    """What a job says when it opens a run or says more about it; None leaves what is known as it is."""
+
+    num_classes: int | None = None
+    planned_steps: float | None = None
+    schedule: str | None = None
+    caveats: tuple[str, ...] | None = None
+    state: RunState | None = None
+    attempt: int | None = None  # opening a later attempt than the latest sets the state back to running
+    config: Mapping[str, object] | None = None  # any JSON, NaN allowed
+    tags: Mapping[str, str] | None = None
+    commit: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveSummary:
+    """How much of a curve is stored; its steps are in the run's own step unit."""
+
+    name: str  # as the job named it
+    role: str | None  # what it was mapped to, None when unmapped
+    points: int  # stored points, before repeated steps are resolved
+    first_step: float
+    last_step: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training job: what it told about itself, and how much it logged."""
+
+    project: str
+    run: str
+    context: Context
+    attempt: int
+    config: Mapping[str, object]
+    tags: Mapping[str, str]
+    commit: str | None
+    created_at: datetime
+    updated_at: datetime
+    revision: int  # grows with every change: points, facts, state
+    curves: tuple[CurveSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A named group of runs, and how they are judged."""
+
+    project: str
+    roles: Mapping[str, str]  # raw curve name -> role, or "" to leave it unmapped
+    params: RawParams
+    created_at: datetime
+    runs: int
