@@ -7,7 +7,7 @@ COPY migrations /src/migrations
 RUN pip install --no-cache-dir /src && rm -rf /src
 
 # Nobody but this user may write to the volume, and this user may write nowhere else.
-RUN useradd --system --uid 10001 --no-create-home curvewise \
+RUN useradd --uid 10001 --no-create-home curvewise \
     && install --directory --owner=curvewise --group=curvewise /data
 USER curvewise
 WORKDIR /data
