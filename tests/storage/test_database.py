@@ -1,6 +1,7 @@
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_other_urls_are_refused_without_telling_the_password(url: str):
 
 
 def test_a_committed_sqlite_transaction_is_on_disk_and_refers_only_to_what_exists(tmp_path: Path):
-    with Database(make_engine(f"sqlite:///{tmp_path}/x.db")).reading() as connection:
+    with closing(Database(make_engine(f"sqlite:///{tmp_path}/x.db"))) as database, database.reading() as connection:
         settings = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
         assert settings == ["wal", 2]  # 2 is FULL
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1

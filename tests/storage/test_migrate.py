@@ -1,6 +1,7 @@
 import multiprocessing
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,10 @@ def downgrade():
 
 
 @pytest.fixture
-def engine(empty_url: str) -> Engine:
-    return make_engine(empty_url)
+def engine(empty_url: str) -> Iterator[Engine]:
+    made = make_engine(empty_url)
+    yield made
+    made.dispose()
 
 
 def scripts_with(tmp_path: Path, migration: str) -> Path:
