@@ -4,7 +4,8 @@ Detects
     A start from an initialisation so small, so large or so dead that the first part of the run goes by without
     learning, until the network breaks symmetry and the loss drops as if over a cliff.
 Statistic
-    length = step at which a twentieth of the whole fall was made / planned steps, or steps so far [share of the run]
+    length = steps until a twentieth of the whole fall was made, those of a warm-up of the rate not counted
+        / planned steps, or steps so far [share of the run]
     suddenness = time to the first twentieth / time to half of the fall [ratio]: 0.07 for an exponential decay,
     0.1 for a straight line, towards 1 for a plateau with a cliff.
     Train loss in at most 200 bins; the start is log C where the number of classes is known.
@@ -13,9 +14,9 @@ Fires when
     and the loss did fall afterwards, by at least `min_fall` of its start and well beyond its noise
     (`min_fall_in_noise`): where it has only scattered so far, times to a part of the fall mean nothing.
 Blind spots
-    A long warm-up of the rate looks the same from train loss alone. A loss logged once an epoch hides plateaus that
-    are shorter than a few epochs. Tasks with a phase change of their own (regression onto a rough function, grokking)
-    have plateaus from sane initialisations too.
+    A long warm-up of the rate looks the same where the rate was not logged. A loss logged once an epoch hides
+    plateaus that are shorter than a few epochs. Tasks with a phase change of their own (parity, regression onto a
+    rough function, grokking) have plateaus from sane initialisations too.
 Recommends
     A sane initialisation (Kaiming or Xavier by the activation), normalisation layers, or a short warm-up.
 Source
@@ -29,6 +30,7 @@ from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation
 from app.signals.noise import scatter
+from app.signals.rate import warmup_end
 from app.signals.smoothing import running_median
 from app.signals.start import FlatStart, chance_loss, first_level, flat_start
 from app.signals.view import View
@@ -51,7 +53,8 @@ def check(view: View, context: Context, params: BadInitPlateauParams) -> Finding
     expected = chance_loss(context.num_classes)
     start = expected if expected and 0.8 * expected < observed < 1.3 * expected else observed
     flat = flat_start(loss.steps, running_median(loss.values, 3), start)
-    length = flat.end_step / max(float(loss.steps[-1]), context.planned_steps or 0.0)
+    plateau_steps = max(0.0, flat.end_step - warmup_end(view.rate))
+    length = plateau_steps / max(float(loss.steps[-1]), context.planned_steps or 0.0)
     fall_in_noise = flat.fall * start / max(scatter(loss.values), 1e-9 * start)
     evidence = (
         Evidence("plateau_length", length, params.min_length, "share of the run"),

@@ -10,7 +10,8 @@ Statistic
     gap = (val level now - train level now) / val level now [share of val]
 Fires when
     rise >= `min_rise`, rise_share >= `min_rise_share` and gap >= `min_gap`, and the rise is either beyond the noise
-    (`min_rise_in_noise`) or comes with a wide gap (`wide_gap`).
+    (`min_rise_in_noise`) or comes with a wide gap (`wide_gap`). A smaller rise (`sure_share`) counts beside a wide gap
+    when it is far beyond the noise (`sure_in_noise`), with severity info.
 Blind spots
     A wide gap alone, with val flat at its best, is not reported: whether more data would lower it cannot be seen.
     When val loss rises but val accuracy does not fall the model is getting overconfident rather than worse; that is
@@ -41,6 +42,8 @@ class OverfittingParams(Params):
     """Tunable numbers of overfitting."""
 
     min_rise: float = Field(0.08, gt=0, description="Climb of val loss above its best [relative to the best]")
+    sure_share: float = Field(0.4, gt=0, le=1, description="Part of min_rise that counts when it is sure [ratio]")
+    sure_in_noise: float = Field(20.0, gt=0, description="Climb above its best that is sure [noise units]")
     min_rise_in_noise: float = Field(2.0, gt=0, description="Climb of val loss above its best [noise units]")
     min_rise_share: float = Field(0.005, ge=0, description="Climb of val loss above its best [share of its fall]")
     min_gap: float = Field(0.2, gt=0, lt=1, description="Val level minus train level [share of the val level]")
@@ -63,7 +66,10 @@ def check(view: View, context: Context, params: OverfittingParams) -> Finding | 
         Evidence("val_rise_share", rise_share, params.min_rise_share, "share of the fall"),
         Evidence("gap", gap, params.min_gap, "share of val"),
     )
-    risen = rise >= params.min_rise and rise_share >= params.min_rise_share and gap >= params.min_gap
+    sure = (
+        rise >= params.sure_share * params.min_rise and rise_in_noise >= params.sure_in_noise and gap >= params.wide_gap
+    )
+    risen = (rise >= params.min_rise or sure) and rise_share >= params.min_rise_share and gap >= params.min_gap
     if not risen or (rise_in_noise < params.min_rise_in_noise and gap < params.wide_gap):
         return Clear(evidence=evidence)
     return _finding(view, best_at, rise, gap, params, evidence)
@@ -74,7 +80,8 @@ def _finding(
 ) -> Finding:
     best_step, last = float(view.pair.steps[best_at]), float(view.pair.steps[-1])
     held = _accuracy_held(view)
-    severity: Severity = "info" if held and rise < 3 * params.min_rise else "warning"
+    small = rise < params.min_rise or (held and rise < 3 * params.min_rise)
+    severity: Severity = "info" if small else "warning"
     but = ", although val/accuracy is still at its best" if held else ""
     return Finding(
         severity=severity,

@@ -32,7 +32,7 @@ from app.signals.smoothing import tail_mean
 from app.signals.start import starting_level
 from app.signals.view import View
 
-MIN_PAIRS = 6
+MIN_PAIRS = 4
 SURELY_POOR = 2.0  # times min_left: below it the loss may be at the floor of a hard task (a language model, say)
 
 _CURES = (

@@ -11,7 +11,9 @@ Fires when
     it was read off and ratio <= `min_ratio` (info: the run may be a fine-tuned one).
 Blind spots
     Losses that are no cross-entropy in nats. Strong label smoothing or class imbalance move the start a little.
-    The first batch of a small batch size scatters. A fine-tuned model starts low without anything being wrong.
+    The first batch of a small batch size scatters. A mean over the first epoch may hold an explosion instead of a bad
+    start: when the loss never gets below log C the finding is of severity info.
+    A fine-tuned model starts low without anything being wrong.
 Recommends
     Scale the output layer down, set its bias to the log frequencies of the classes, take the mean over the batch.
 Source
@@ -24,6 +26,7 @@ from app.rules.confidence import from_margins
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
+from app.signals.smoothing import tail_mean
 from app.signals.start import InitialLoss, chance_loss, initial_loss
 from app.signals.view import View
 
@@ -54,20 +57,29 @@ def check(view: View, context: Context, params: WrongInitialLossParams) -> Findi
         Evidence("ratio", ratio, limit, "ratio"),
     )
     if ratio >= limit:
-        return _too_high(initial, ratio, expected, evidence, from_margins(ratio / limit * 1.5))
+        stuck = tail_mean(view.train.values) >= expected
+        return _too_high(initial, ratio, expected, evidence, from_margins(ratio / limit * 1.5), stuck=stuck)
     if initial.observed and ratio <= params.min_ratio:
         return _too_low(initial, expected, evidence)
     return Clear(evidence=evidence)
 
 
 def _too_high(
-    initial: InitialLoss, ratio: float, expected: float, evidence: tuple[Evidence, ...], confidence: float
+    initial: InitialLoss,
+    ratio: float,
+    expected: float,
+    evidence: tuple[Evidence, ...],
+    confidence: float,
+    *,
+    stuck: bool,
 ) -> Finding:
     how = "is" if initial.observed else "seems to have been"
+    unsure = "" if initial.observed or not stuck else ", unless the run blew up within the first interval"
     return Finding(
-        severity="warning",
-        confidence=confidence if initial.observed else confidence * 0.8,
-        summary=f"the initial loss {how} {initial.value:.3g}, {ratio:.2g} times the {expected:.3g} of a blind guess",
+        severity="info" if unsure else "warning",
+        confidence=confidence if initial.observed else 0.5 if unsure else confidence * 0.8,
+        summary=f"the initial loss {how} {initial.value:.3g}, {ratio:.2g} times the {expected:.3g} of a blind guess"
+        + unsure,
         onset_step=initial.step,
         span=(initial.step, initial.step),
         evidence=evidence,

@@ -33,3 +33,10 @@ def rate_now(rate: Curve) -> float:
     """The last rate as a share of the highest one [ratio, 0 to 1]; 1 for an empty or all-zero curve."""
     peak = float(rate.values.max()) if len(rate) else 0.0
     return float(rate.values[-1]) / peak if peak > 0 else 1.0
+
+
+def warmup_end(rate: Curve) -> float:
+    """The step at which a rate that began below half of its peak came within a tenth of it [steps]; else 0."""
+    if len(rate) < 2 or rate.values[0] >= 0.5 * rate.values.max():
+        return 0.0
+    return float(rate.steps[int(np.argmax(rate.values >= 0.9 * rate.values.max()))])

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from app.curves.curve import Curves, make_curve
+from app.rules.verdict import Clear
 from tests.builders import run
-from tests.judging import SEEDS, clear_on, finding, findings_on, skip_reason
+from tests.judging import SEEDS, clear_on, finding, findings_on, skip_reason, verdict
 
 RULE = "bad_init_plateau"
 
@@ -30,6 +33,13 @@ def test_fires_when_the_number_of_classes_is_not_known() -> None:
 @pytest.mark.parametrize("per_update", [True, False])
 def test_clear_when_it_falls_from_the_start_or_not_at_all(shape: str, per_update: bool) -> None:
     assert clear_on(RULE, shape, per_update=per_update)
+
+
+def test_a_flat_start_that_a_warm_up_explains_is_clear() -> None:
+    for seed in SEEDS:
+        curves, context = run("flat_start", seed)
+        rate = make_curve("lr", curves["lr"].steps, np.minimum(curves["lr"].steps / 600, 1.0) * 0.1)
+        assert isinstance(verdict(RULE, Curves({**curves, "lr": rate}), context), Clear)
 
 
 def test_skips_a_run_that_has_hardly_begun() -> None:

@@ -103,3 +103,12 @@ def test_skips_when_the_curves_hardly_meet() -> None:
     _, context = run("overfit", 0)
     few = curves_of(train_loss=[1.0, 0.9, 0.8], val_loss=[1.0, 1.1, 1.2])
     assert skip_reason(RULE, few, context) == "train/loss and val/loss meet at 3 of the 6 steps that this rule needs"
+
+
+def test_a_small_rise_far_beyond_the_noise_is_information() -> None:
+    steps = np.arange(1.0, 61)
+    _, context = run("overfit", 0)
+    val = 0.5 + 1.8 * np.exp(-steps / 3) + 0.0005 * np.clip(steps - 20, 0, None)
+    found = finding(RULE, curves_of(train_loss=2.3 * np.exp(-steps / 6) + 0.01, val_loss=val), context)
+    assert found.severity == "info"
+    assert found.evidence[0].value < 0.08

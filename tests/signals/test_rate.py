@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.curves.curve import make_curve
-from app.signals.rate import drops, rate_now
+from app.signals.rate import drops, rate_now, warmup_end
 
 
 def test_steps_of_a_staircase_are_drops() -> None:
@@ -27,3 +27,11 @@ def test_rate_now_is_a_share_of_the_highest() -> None:
     assert rate_now(make_curve("lr", [1.0, 2.0, 3.0], [0.0, 0.2, 0.1])) == 0.5
     assert rate_now(make_curve("lr", [], [])) == 1
     assert rate_now(make_curve("lr", [1.0, 2.0], [0.0, 0.0])) == 1
+
+
+def test_warmup_ends_where_the_rate_has_nearly_reached_its_peak() -> None:
+    steps = np.arange(1.0, 101)
+    warm = make_curve("lr", steps, np.minimum(steps / 20, 1.0) * 0.1)
+    assert warmup_end(warm) == 18
+    assert warmup_end(make_curve("lr", steps, np.full(100, 0.1))) == 0
+    assert warmup_end(make_curve("lr", [], [])) == 0
