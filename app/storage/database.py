@@ -22,6 +22,8 @@ _UNAVAILABLE_SQLITE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
 }
 
 
@@ -95,6 +97,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees the database as it stands at one moment. Raises StorageUnavailable."""
         with translated(), self._reader.connect() as connection:
+            self._bound_waiting(connection)
             yield connection
 
     @contextmanager
@@ -108,8 +111,13 @@ class Database:
                 yield connection
         else:
             with translated(), self._writer.begin() as connection:
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_S}s'")
+                self._bound_waiting(connection)
                 yield connection
+
+    def _bound_waiting(self, connection: Connection) -> None:
+        # A reader waits as well where a table is locked whole, as by VACUUM FULL, and would wait for ever.
+        if not self._on_sqlite:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_S}s'")
 
     def close(self) -> None:
         """Close every connection."""
@@ -141,6 +149,8 @@ def _meaning(error: DBAPIError) -> Unavailable | None:
         return StorageFull(f"the database has no room left: {reason}")
     # OperationalError: no connection, too many, shut down, deadlock, lock timeout. Read-only: a failover's standby.
     unavailable = psycopg.OperationalError | psycopg.errors.ReadOnlySqlTransaction
-    if isinstance(cause, unavailable) or error.connection_invalidated:
+    # Without a statement the mistake is in the URL: an option that the driver does not know.
+    misnamed = error.statement is None and isinstance(cause, psycopg.ProgrammingError)
+    if isinstance(cause, unavailable) or misnamed or error.connection_invalidated:
         return StorageUnavailable(f"the database does not answer: {reason}")
     return None

@@ -93,6 +93,28 @@ def test_who_waits_too_long_for_another_process_is_told_to_try_again(
     theirs.close()
 
 
+def test_a_reader_of_a_table_that_is_locked_whole_is_told_to_try_again(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("app.storage.database._LOCK_WAIT_S", 1)
+    ours, theirs = Database(make_engine(postgres_url)), Database(make_engine(postgres_url))
+    with theirs.writing() as holder:
+        holder.execute(text("CREATE TABLE t (x TEXT)"))
+
+    def read() -> None:
+        with ours.reading() as connection:
+            # Bounds the test: a reader that is not bounded itself would keep it for ever.
+            connection.execute(text("SELECT set_config('statement_timeout', '5s', true)"))
+            connection.execute(text("SELECT * FROM t"))
+
+    with theirs.writing() as holder:
+        holder.execute(text("LOCK TABLE t IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(StorageUnavailable, match="lock timeout"):
+            read()
+    ours.close()
+    theirs.close()
+
+
 def test_writers_of_one_process_wait_for_each_other(database: Database):
     entered = threading.Event()
     order = []
@@ -134,6 +156,26 @@ def _no_room(connection: sqlite3.Connection, _record: object) -> None:
 def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path):
     database = Database(make_engine(f"sqlite:///{tmp_path}/no/such/folder/x.db"))
     with pytest.raises(StorageUnavailable, match="unable to open"), database.reading():
+        pass
+
+
+@pytest.mark.parametrize(("damaged_at", "says"), [(0, "not a database"), (100, "malformed")])
+def test_a_damaged_sqlite_file_is_unavailable_and_says_why(tmp_path: Path, damaged_at: int, says: str):
+    path = tmp_path / "x.db"
+    database = Database(make_engine(f"sqlite:///{path}"))
+    with database.writing() as connection:
+        connection.execute(text("CREATE TABLE t (x TEXT)"))
+    database.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:damaged_at] + b"\xff" * 64 + whole[damaged_at + 64 :])
+    with pytest.raises(StorageUnavailable, match=says), database.reading() as connection:
+        connection.execute(text("SELECT * FROM t"))
+    database.close()
+
+
+def test_an_option_that_the_driver_does_not_know_is_named(postgres_url: str):
+    database = Database(make_engine(f"{postgres_url}&bogus=1" if "?" in postgres_url else f"{postgres_url}?bogus=1"))
+    with pytest.raises(StorageUnavailable, match="bogus"), database.reading():
         pass
 
 
