@@ -6,6 +6,7 @@ Text columns are left out. A cell that is empty or NA was not measured; NaN and 
 
 import csv
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -83,8 +84,7 @@ def read(path: str, lines: Iterable[str]) -> ImportedRun:
     source = iter(tracked)
     header = next((line for line in source if line.strip()), "")
     delimiter = max(",;\t", key=header.count)  # the first of equals: a file of one column is comma separated
-    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
-    _check_names(path, names, tracked.count)
+    names = _names(path, header, delimiter, tracked.count)
     notes = [f"column {name!r} is there more than once: the last one was read" for name in _repeated(names)]
     readers = [_ColumnReader(decimal_comma=delimiter == ";") for _ in names]
     line_of_row: array[int] = array("q")
@@ -129,11 +129,16 @@ def _rows(
         notes.append(f"line {wrong[0]} is torn: left out")
 
 
-def _check_names(path: str, names: list[str], line: int) -> None:
+def _names(path: str, header: str, delimiter: str, line: int) -> list[str]:
+    try:
+        names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise UnreadableFile(path, str(error), line) from error
     if not any(names):
         raise UnreadableFile(path, "no column names", line or None)
     if all(_is_number(name) for name in names if name):
         raise UnreadableFile(path, "numbers where the column names should be", line)
+    return names
 
 
 def _is_number(text: str) -> bool:
@@ -145,7 +150,7 @@ def _is_number(text: str) -> bool:
 
 
 def _repeated(names: list[str]) -> list[str]:
-    return sorted({name for name in names if name and names.count(name) > 1})
+    return sorted(name for name, count in Counter(names).items() if name and count > 1)
 
 
 def _check_text(

@@ -124,3 +124,8 @@ def test_utf_16_from_a_windows_shell(tmp_path: Path) -> None:
 def test_missing_files_and_directories(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnreadableFile, match=r"No such file|Is a directory"):
         read(tmp_path / name)
+
+
+def test_a_name_without_end_is_unreadable_and_not_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"metrics\.csv:1: field larger"):
+        run_of(tmp_path, "a" * 200_000 + ",step\n1,2\n")
