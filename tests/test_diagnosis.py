@@ -61,6 +61,8 @@ def test_params_replace_defaults() -> None:
         ({"overfitting": {"min_ris": 1}}, "params.overfitting.min_ris: "),
         ({"overfitting": {"min_rise": -1}}, "params.overfitting.min_rise: "),
         ({"overfitting": {"min_rise": float("nan")}}, "params.overfitting.min_rise: "),
+        ({"overfitting": {"min_rise": True}}, "params.overfitting.min_rise: "),
+        ({"overfitting": {"min_rise": "1"}}, "params.overfitting.min_rise: "),
     ],
 )
 def test_bad_params_are_named(params: dict[str, dict[str, object]], says: str) -> None:

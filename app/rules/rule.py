@@ -17,7 +17,7 @@ LARGEST_EVIDENCE = 1e100
 class Params(BaseModel):
     """The tunable numbers of a rule. Each field states its default, bound, unit and meaning."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
