@@ -14,8 +14,8 @@ Fires when
 Blind spots
     A quiet plateau (small scatter) has converged to its floor or is underfit: a smaller rate would not help, and
     nothing is said. Without validation, the scatter of single batches can pass for bounce: lower confidence.
-    A small validation set bounces on its own between evaluations of different weights. A schedule
-    that is going to decay anyway is not reported while planned steps say that its end is still ahead.
+    A small validation set bounces on its own between evaluations of different weights. Planned steps are not looked
+    at: a running job whose schedule is going to cut the rate later anyway is told so as well.
 Recommends
     A tenth of the rate from here.
 Source
@@ -93,6 +93,12 @@ def is_plateau(plateau: Plateau, params: DecayNeededParams) -> bool:
         and plateau.fall <= params.max_fall
         and params.min_left <= plateau.left <= 1 - params.min_fallen
     )
+
+
+def bounces(view: View, context: Context) -> bool:
+    """Whether the run bounces at a high rate by the default params, so that other rules leave its late course alone."""
+    plateau = measure(view, context)
+    return plateau is not None and is_plateau(plateau, DecayNeededParams())
 
 
 def check(view: View, context: Context, params: DecayNeededParams) -> Finding | Clear | Skipped:

@@ -26,7 +26,7 @@ from pydantic import Field
 
 from app.rules.confidence import from_margins
 from app.rules.context import Context
-from app.rules.decay_needed import DecayNeededParams, is_plateau, measure
+from app.rules.decay_needed import bounces
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation
 from app.signals.rate import rate_now
@@ -64,10 +64,9 @@ def check(view: View, context: Context, params: KeepTrainingParams) -> Finding |
     at_best = tail_mean(pair.val) <= float(view.smooth_val.min()) * (1 + max(val.scatter, 0.05))
     if not falling or not at_best or shared < params.min_shared or rate < params.min_rate:
         return Clear(evidence=evidence)
-    plateau = measure(view, context)
-    if plateau is not None and is_plateau(plateau, DecayNeededParams()):
+    if bounces(view, context):
         return Clear(evidence=evidence)
-    return _finding(view, context, params, val, evidence)
+    return _finding(view, context, params, val, float(pair.steps[late][0]), evidence)
 
 
 def expected_gain(change: float, begin: float, end: float) -> float:
@@ -80,10 +79,14 @@ def expected_gain(change: float, begin: float, end: float) -> float:
 
 
 def _finding(
-    view: View, context: Context, params: KeepTrainingParams, val: Trend, evidence: tuple[Evidence, ...]
+    view: View,
+    context: Context,
+    params: KeepTrainingParams,
+    val: Trend,
+    begin: float,
+    evidence: tuple[Evidence, ...],
 ) -> Finding:
-    late = last_stretch(view.pair.steps, LATE_SHARE, MIN_PAIRS)
-    begin, end = float(view.pair.steps[late][0]), float(view.pair.steps[-1])
+    end = float(view.pair.steps[-1])
     gain = expected_gain(val.change, begin, end)
     over = context.state != "running"
     logged = len(view.rate) > 0

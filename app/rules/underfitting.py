@@ -24,7 +24,7 @@ from pydantic import Field
 
 from app.rules.confidence import from_margins
 from app.rules.context import Context
-from app.rules.decay_needed import DecayNeededParams, is_plateau, measure
+from app.rules.decay_needed import bounces
 from app.rules.not_decreasing import NotDecreasingParams
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
@@ -65,10 +65,8 @@ def check(view: View, context: Context, params: UnderfittingParams) -> Finding |
         Evidence("gap", gap, params.max_gap, "share of val"),
         Evidence("loss_left", left, params.min_left, "share of start"),
     )
-    plateau = measure(view, context)
-    bounces = plateau is not None and is_plateau(plateau, DecayNeededParams())
     learned = tail_mean(pair.train) / start < 1 - NotDecreasingParams().max_fall
-    if gap > params.max_gap or left < params.min_left or not learned or bounces:
+    if gap > params.max_gap or left < params.min_left or not learned or bounces(view, context):
         return Clear(evidence=evidence)
     return Finding(
         severity="warning" if left >= SURELY_POOR * params.min_left else "info",
