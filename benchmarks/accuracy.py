@@ -1,141 +1,111 @@
 """How right the diagnosis is on labelled runs.
 
-    accuracy.py [RUNS.jsonl.gz] [--misses] [--json]
+    accuracy.py [RUNS.jsonl.gz] [--forms "NAME;NAME"] [--misses] [--jobs N] [--json]
 
-Diagnoses every run in two forms of logging (per epoch, per update) and prints precision, recall and F1 a rule, the
-macro F1, and the alarms on healthy runs. Without a file it takes the small sample that comes with the repository.
-A label that is absent from a run is not scored for it.
+Diagnoses every run in every form of logging (forms.py) and prints precision, recall and F1 a rule, the macro F1 over
+the labels that the form can show, the same a task, and the alarms on healthy runs. Without a file it takes the small
+sample that comes with the repository. A label that is absent from a run is not scored for it.
 """
 
 import argparse
 import json
-from dataclasses import dataclass, field
+from multiprocessing import Pool
 from pathlib import Path
+from statistics import fmean
 
 from rich.console import Console
-from rich.table import Table
 
-from app.diagnosis import Diagnosis, diagnose
-from labelled import FORMS, LABELS, SAMPLE, Form, LabelledRun, load
+from app.diagnosis import Diagnosis
+from forms import FORMS, FULL, Form
+from labelled import SAMPLE, LabelledRun, load
+from scores import Answer, Score, by_task, score
+from tables import show_form, show_summary, show_tasks
 
-
-@dataclass
-class Counts:
-    """Right and wrong answers of one rule."""
-
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
-    tn: int = 0
-
-    @property
-    def precision(self) -> float:
-        """Share of the findings that are right; 0 when there are none."""
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Share of the pathologies that were found; 0 when there are none."""
-        return self.tp / (self.tp + self.fn) if self.tp + self.fn else 0.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.tp else 0.0
+Judgements = dict[str, list[Answer]]
 
 
-@dataclass
-class Score:
-    """The judgement on a set of runs in one form."""
+def judge_all(runs: list[LabelledRun], forms: list[Form], jobs: int = 1) -> Judgements:
+    """Form name -> an answer for each run that can be logged so, in `jobs` processes."""
+    work = [(form.name, run) for form in forms for run in runs if form.applies(run)]
+    if jobs == 1:
+        diagnoses = [_diagnose(item) for item in work]
+    else:
+        with Pool(jobs) as pool:
+            diagnoses = pool.map(_diagnose, work, chunksize=16)
+    answers: Judgements = {form.name: [] for form in forms}
+    for (name, run), diagnosis in zip(work, diagnoses, strict=True):
+        answers[name].append(Answer(run, FORMS[name], diagnosis))
+    return answers
 
-    rules: dict[str, Counts] = field(default_factory=lambda: {label: Counts() for label in LABELS})
-    healthy: int = 0
-    alarmed: list[str] = field(default_factory=list)
-    misses: list[str] = field(default_factory=list)
 
-    @property
-    def macro_f1(self) -> float:
-        """Mean F1 over the rules whose pathology occurs in the runs."""
-        scored = [c.f1 for c in self.rules.values() if c.tp + c.fn]
-        return sum(scored) / len(scored) if scored else 0.0
+def _diagnose(work: tuple[str, LabelledRun]) -> Diagnosis:
+    name, run = work
+    return FORMS[name].judge(run)
 
-    def count(self, run: LabelledRun, diagnosis: Diagnosis) -> None:
-        """Add one run's answers."""
-        found = {finding.rule for finding in diagnosis.findings}
-        for label, counts in self.rules.items():
-            truth = run["labels"].get(label)
-            if truth is None:
-                continue
-            said, true = label in found, truth == "yes"
-            if said != true:
-                self.misses.append(f"{run['id']}: {'no ' if said else ''}{label}, said {sorted(found) or 'nothing'}")
-            outcome = ("tp" if true else "fp") if said else ("fn" if true else "tn")
-            setattr(counts, outcome, getattr(counts, outcome) + 1)
-        if run["labels"].get("healthy") == "yes":
-            self.healthy += 1
-            if any(finding.severity != "info" for finding in diagnosis.findings):
-                self.alarmed.append(run["id"])
 
-    def as_dict(self) -> dict[str, object]:
-        """The figures as JSON."""
-        rules = {
-            name: {"precision": c.precision, "recall": c.recall, "f1": c.f1, "runs": c.tp + c.fn}
-            for name, c in self.rules.items()
+def figures(scored: Score, shows: frozenset[str]) -> dict[str, object]:
+    """One form's figures as JSON; rules that the form cannot show are left out."""
+    rules = {
+        name: {"precision": c.precision, "recall": c.recall, "f1": c.f1, "runs": c.tp + c.fn}
+        for name, c in scored.rules.items()
+        if name in shows
+    }
+    return {
+        "runs": scored.runs,
+        "macro_f1": scored.macro_f1,
+        "rules": rules,
+        "healthy": scored.healthy,
+        "alarmed": scored.alarmed,
+        "misses": scored.misses,
+    }
+
+
+def report(judged: Judgements) -> dict[str, object]:
+    """All figures as JSON."""
+    scores = {name: score(answers) for name, answers in judged.items()}
+    forms = {
+        name: {
+            **figures(scored, FORMS[name].shows),
+            "by_task": {task: s.macro_f1 for task, s in by_task(judged[name]).items()},
         }
-        return {
-            "macro_f1": self.macro_f1,
-            "rules": rules,
-            "healthy": self.healthy,
-            "alarmed": self.alarmed,
-            "misses": self.misses,
-        }
+        for name, scored in scores.items()
+    }
+    others = [scored.macro_f1 for name, scored in scores.items() if name not in FULL and scored.runs]
+    return {"forms": forms, "macro_f1_other_forms": fmean(others) if others else None}
 
 
-def judge(runs: list[LabelledRun], form: Form) -> Score:
-    """Diagnose every run in one form and score the answers."""
-    score = Score()
-    for run in runs:
-        curves, context = form(run)
-        score.count(run, diagnose(curves, context))
-    return score
-
-
-def show(console: Console, form: str, score: Score, misses: bool) -> None:
-    """Print one form's table."""
-    table = Table(title=f"logged {form}", title_justify="left")
-    table.add_column("rule")
-    for heading in ("yes", "found", "wrong", "missed", "precision", "recall", "F1"):
-        table.add_column(heading, justify="right")
-    for name, c in score.rules.items():
-        figures = (f"{c.precision:.2f}", f"{c.recall:.2f}", f"{c.f1:.2f}")
-        table.add_row(name, str(c.tp + c.fn), str(c.tp), str(c.fp), str(c.fn), *figures)
-    console.print(table)
-    console.print(f"macro F1 {score.macro_f1:.3f}")
-    console.print(
-        f"healthy runs with a finding of severity warning or above: {len(score.alarmed)} of {score.healthy}"
-        + (f" ({', '.join(score.alarmed)})" if score.alarmed else "")
-        + "\n"
-    )
+def show(console: Console, judged: Judgements, misses: bool) -> None:
+    """Print every table."""
+    scores = {name: score(answers) for name, answers in judged.items()}
+    for name in (name for name in scores if name in FULL or len(scores) == 1):
+        show_form(console, name, scores[name])
+    show_summary(console, scores)
+    show_tasks(console, {name: by_task(answers) for name, answers in judged.items()})
     if misses:
-        console.print("\n".join(score.misses) + "\n", highlight=False)
+        for name, scored in scores.items():
+            console.print(f"\nwrong, logged {name}:\n" + "\n".join(scored.misses), highlight=False)
 
 
 def main() -> None:
     """Read the arguments, judge, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", nargs="?", type=Path, default=SAMPLE, help="labelled runs (default: the small sample)")
+    parser.add_argument("--forms", default="", help="names of forms, `;` between them (default: all)")
     parser.add_argument("--misses", action="store_true", help="list every wrong answer")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     arguments = parser.parse_args()
     runs = list(load(arguments.runs))
-    scores = {name: judge(runs, form) for name, form in FORMS.items()}
+    chosen = arguments.forms.split(";") if arguments.forms else list(FORMS)
+    if unknown := set(chosen) - set(FORMS):
+        parser.error(f"no such form: {', '.join(sorted(unknown))}; there are {'; '.join(FORMS)}")
+    judged = judge_all(runs, [FORMS[name] for name in chosen], arguments.jobs)
     if arguments.json:
-        print(json.dumps({name: score.as_dict() for name, score in scores.items()}, indent=2))
+        print(json.dumps(report(judged), indent=2))
         return
-    console = Console(width=110, highlight=False)
+    console = Console(width=160, highlight=False)
     console.print(f"{len(runs)} labelled runs of {arguments.runs.name}\n")
-    for name, score in scores.items():
-        show(console, name, score, arguments.misses)
+    show(console, judged, arguments.misses)
 
 
 if __name__ == "__main__":
