@@ -13,8 +13,11 @@ import pytest
 from accuracy import judge_all
 from app.curves.roles import to_roles
 from app.diagnosis import diagnose
+from figures import replay_figures
 from forms import FORMS, FULL
 from labelled import LABELS, SAMPLE, load, per_epoch
+from reliability import calibration_error, reliability
+from replay import Replay, replay
 from scores import Answer, Counts, Score, by_task, score, true_onset
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -42,6 +45,11 @@ def test_accuracy_runs_without_arguments() -> None:
         assert set(form["rules"]) == FORMS[name].shows
         assert set(form["by_task"]) <= {"blobs", "charlm", "digits", "mnist1d", "regress"}
         assert form["macro_f1"] == pytest.approx(np.mean([r["f1"] for r in form["rules"].values() if r["runs"]]))
+    calibration = figures["calibration"]["everything logged"]
+    right = sum(rule["tp"] for name in FULL for rule in figures["forms"][name]["rules"].values())
+    assert sum(part["findings"] * part["right"] for part in calibration["bins"]) == pytest.approx(right)
+    assert 0 <= calibration["error"] <= 1
+    assert figures["onset"]["everything logged"]["all"]["findings"] >= 20
     for name in FULL:  # what the first measured judgement promises, on any labelled runs
         assert all(rule["runs"] >= 3 for rule in figures["forms"][name]["rules"].values())
         assert figures["forms"][name]["macro_f1"] >= 0.75
@@ -49,10 +57,12 @@ def test_accuracy_runs_without_arguments() -> None:
 
 
 def test_accuracy_prints_a_table_a_form_and_its_misses() -> None:
-    printed = run(BENCHMARKS / "accuracy.py", "--misses", "--jobs", 2, "--forms", "per epoch;train alone")
+    printed = run(BENCHMARKS / "accuracy.py", "--misses", "--replay", "--jobs", 2, "--forms", "per epoch;train alone")
     assert printed.count("healthy runs with a finding of severity warning or above") == 1
     assert "F1 by form" in printed
     assert "macro F1 by task" in printed
+    assert "expected calibration error" in printed
+    assert printed.count("at most 2 changes after the first finding") == 2
     assert "wrong, logged train alone:" in printed
 
 
@@ -148,3 +158,58 @@ def test_a_true_onset_counts_in_the_steps_of_the_form(runs: list[dict[str, Any]]
     assert true_onset(known, FORMS["per epoch"], "overfitting") == epoch
     assert true_onset(known, FORMS["per update"], "overfitting") == epoch * known["steps_per_epoch"]
     assert true_onset(known, FORMS["per epoch"], "exploding") is None
+
+
+def test_findings_fall_into_equal_bins_and_the_error_is_their_mean_distance() -> None:
+    said = [(0.9, True)] * 30 + [(0.6, True)] * 10 + [(0.6, False)] * 10
+    bins = reliability(said, bins=2)
+    assert [(b.findings, b.confidence) for b in bins] == [(25, pytest.approx(0.66)), (25, pytest.approx(0.9))]
+    assert bins[1].right == 1
+    assert calibration_error(bins) == pytest.approx((abs(0.66 - 0.6) + abs(0.9 - 1)) / 2)
+    sure_and_wrong = [(confidence, not right) for confidence, right in said]
+    assert (calibration_error(reliability(sure_and_wrong)) or 0) > 0.5
+    assert len(reliability(said[:12])) == 1  # too few for more
+    assert reliability([]) == []
+    assert calibration_error([]) is None
+
+
+def replayed(found: str, **due: tuple[float, float]) -> Replay:
+    """A replay of ten prefixes, each 10 steps, whose overfitting verdicts are written as `.` and `x`."""
+    verdicts = np.array([one == "x" for one in found])
+    nothing = np.zeros(10, dtype=bool)
+    rules = {label: verdicts if label == "overfitting" else nothing for label in LABELS}
+    return Replay({"id": "built", "labels": {"healthy": "yes"}}, np.arange(10, 101, 10.0), rules, verdicts, due)
+
+
+def test_changes_count_from_the_first_finding() -> None:
+    assert [replayed(f).changes("overfitting") for f in ("..........", "xxxxxxxxxx", "...xxxxxxx")] == [0, 0, 0]
+    assert [replayed(f).changes("overfitting") for f in ("xx..xx....", "..x.x.x.x.", ".........x")] == [3, 7, 0]
+
+
+def test_named_early_is_named_from_the_onset_to_when_it_is_due() -> None:
+    for found, early in (("....x.....", True), (".....x....", True), ("..xx......", False), ("......xxxx", False)):
+        assert replayed(found, overfitting=(45, 55)).named_early("overfitting") is early
+
+
+def test_replay_figures_tell_flicker_and_false_alarms() -> None:
+    three = [replayed(f, overfitting=(45, 55)) for f in ("..x.x.x.x.", "....xxxxxx", "..........")]
+    figures = replay_figures({"built": three})["built"]
+    assert (figures["steady_pairs"], figures["steady_runs"]) == (0.5, 0.5)
+    assert figures["rules"] == {"overfitting": {"runs": 2, "steady": 0.5, "most": 7}}
+    assert figures["named_early"]["overfitting"] == {"runs": 3, "share": pytest.approx(2 / 3)}
+    assert figures["named_early"]["exploding"] == {"runs": 0, "share": None}
+    assert figures["alarmed_ever"] == pytest.approx(2 / 3)
+    assert figures["alarmed_at_end"] == pytest.approx(1 / 3)
+
+
+def test_a_replay_ends_in_the_diagnosis_of_the_finished_run(runs: list[dict[str, Any]]) -> None:
+    form = FORMS["per epoch"]
+    overfitted = next(r for r in runs if r["labels"].get("overfitting") == "yes")
+    whole = replay(overfitted, form, prefixes=20)
+    said = {finding.rule for finding in form.judge(overfitted).findings}
+    assert {rule for rule, found in whole.found.items() if found[-1]} == said
+    assert not any(found[0] for found in whole.found.values())
+    onset, due = whole.due["overfitting"]
+    assert onset == overfitted["onset"]["overfitting"]
+    assert due == pytest.approx(onset + overfitted["config"]["epochs"] / 10)
+    assert "exploding" not in whole.due
