@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import latency
 from accuracy import judge_all
+from app.curves.curve import Curve
 from app.curves.roles import to_roles
-from app.diagnosis import diagnose
+from app.diagnosis import diagnose, judge
+from app.rules.context import Context
 from figures import replay_figures
 from forms import FORMS, FULL
 from labelled import LABELS, SAMPLE, load, per_epoch
@@ -213,3 +216,19 @@ def test_a_replay_ends_in_the_diagnosis_of_the_finished_run(runs: list[dict[str,
     assert onset == overfitted["onset"]["overfitting"]
     assert due == pytest.approx(onset + overfitted["config"]["epochs"] / 10)
     assert "exploding" not in whole.due
+
+
+def test_latency_measures_short_and_long_runs_beside_a_floor() -> None:
+    figures = json.loads(run(BENCHMARKS / "latency.py", "--small", "--json"))
+    assert [row["points"] for row in figures] == [100, 1_000, 10_000]
+    for row in figures:
+        assert 0 < row["median_ms"] <= row["p99_ms"]
+        assert row["ratio"] == pytest.approx(row["median_ms"] / row["floor_ms"])
+    assert "median / floor" in run(BENCHMARKS / "latency.py", "--small")
+
+
+def test_latency_times_the_whole_judgement() -> None:
+    made = latency.arrays(100)
+    curves = {name: Curve(name, *arrays) for name, arrays in made.items()}
+    diagnosis = judge(curves, Context(num_classes=10, planned_steps=100, state="finished"))
+    assert [v for v in diagnosis.verdicts if v.verdict == "skipped"] == []
