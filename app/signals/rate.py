@@ -1,18 +1,11 @@
 """What the learning rate did."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from app.curves.curve import Curve
+from app.curves.curve import Curve, FloatArray
+from app.schedules import RateDrop
 
-
-@dataclass(frozen=True)
-class RateDrop:
-    """A sudden cut of the learning rate: the first step at the new rate, and new rate over old [ratio]."""
-
-    step: float
-    factor: float
+__all__ = ["RateDrop", "drops", "rate_at", "rate_now", "warmup_end"]
 
 
 def drops(rate: Curve, largest_factor: float = 0.5) -> tuple[RateDrop, ...]:
@@ -27,6 +20,19 @@ def drops(rate: Curve, largest_factor: float = 0.5) -> tuple[RateDrop, ...]:
     peak = np.maximum.accumulate(rate.values)[:-1]
     sudden = (new >= 0) & (new <= largest_factor * old) & (old - new >= 0.25 * peak) & (old > 0)
     return tuple(RateDrop(float(rate.steps[i + 1]), float(new[i] / old[i])) for i in np.flatnonzero(sudden))
+
+
+def rate_at(rate: Curve, steps: FloatArray) -> FloatArray:
+    """The rate at each of `steps` as a share of the highest one until then [ratio]; 1 where none was logged yet.
+
+    steps: [points]. The rate logged last before a step holds at it.
+    """
+    if len(rate) == 0:
+        return np.ones_like(steps)
+    peak = np.maximum.accumulate(rate.values)
+    share = np.where(peak > 0, rate.values / np.where(peak > 0, peak, 1.0), 1.0)
+    at = np.searchsorted(rate.steps, steps, side="right") - 1
+    return np.where(at < 0, 1.0, share[np.maximum(at, 0)])
 
 
 def rate_now(rate: Curve) -> float:
