@@ -11,6 +11,8 @@ from app.schedules.shapes import joined, logged, rms
 
 # What counts as coming back up, and how near the cycles must be to the first one [share of the peak].
 REBOUND, ALIKE = 0.05, 0.05
+# Cycles within a twentieth of one another are of one length. None grow shorter, and restarts at most triple.
+SAME_LENGTH, LONGEST = 0.05, 3.0
 # Fewer points of a cycle do not show its shape.
 FEWEST = 4
 
@@ -34,6 +36,10 @@ def cycles(steps: FloatArray, values: FloatArray) -> Fit | None:
     lengths = np.diff(begins)
     # A second cycle may be twice as long as the first: restarts often double (Loshchilov and Hutter 2017).
     growths = (float(lengths[-1] / lengths[-2]),) if lengths.size > 1 else (1.0, 2.0)
+    if abs(growths[0] - 1) < SAME_LENGTH:
+        growths = (1.0, *growths[1:])
+    if not 1 <= growths[0] <= LONGEST:
+        return unknown
     best = min((_repeat(steps, values, begins, growth) for growth in growths), key=lambda fit: fit.error)
     return best if best.error < ALIKE else unknown
 
@@ -80,7 +86,7 @@ def _cycles(
     """edges: where each cycle begins, and the last one ends [steps]; later ones grow on from there."""
     ahead = list(edges)
     while ahead[-1] <= steps.max(initial=0.0) and len(ahead) < edges.size + 1000:
-        ahead.append(ahead[-1] + max(growth, 0.5) * (ahead[-1] - ahead[-2]))
+        ahead.append(ahead[-1] + growth * (ahead[-1] - ahead[-2]))
     begins = np.array(ahead)
     which = np.minimum(np.maximum(np.searchsorted(begins, steps, side="right") - 1, 0), begins.size - 2)
     share = (steps - begins[which]) / (begins[which + 1] - begins[which])

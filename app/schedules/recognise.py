@@ -35,7 +35,9 @@ def recognise(rate: Curve, planned_steps: float | None = None) -> Schedule | Non
     steps, peak = rate.steps, float(rate.values.max())
     values = rate.values / peak if peak > 0 else np.ones_like(rate.values)
     top = int((values >= 1 - FLAT).argmax())
-    fit = cycles(steps, values)
+    # No schedule goes below zero.
+    negative = float(values.min()) < 0
+    fit = Fit("unknown", partial(logged, at=steps, values=values)) if negative else cycles(steps, values)
     if fit is None and values[-1] == 1 and values[-1] - values[-2] > SAME_LEVEL:
         fit = Fit("warmup", partial(logged, at=steps, values=values))
     if fit is None:

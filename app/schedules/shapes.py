@@ -18,6 +18,10 @@ CLOSE, NEAR = 1 / 500, 1 / 100
 ROUNDING = 3e-4
 # How much nearer a shape with one more number to adjust must be.
 PRICE = {"linear": 1, "exponential": 1, "inverse_sqrt": 1, "cosine": 2}
+# A rate below is as good as none, and its inverse square would not be a number [share of the peak].
+LEAST_RATE = 1e-100
+# In place of the square of a shape that is zero at every point.
+TINY = 1e-12
 # Enough points for a difference equation, where more would only cost time.
 GRID_POINTS = 65
 # No cosine begins before step 0, give or take what rounding makes of where it begins [share of its length].
@@ -39,7 +43,7 @@ def fall(steps: FloatArray, values: FloatArray, rests: bool, planned_steps: floa
     if x.size < 3:
         return None
     fits = [_line(x, y, floor), *_cosines(x, y, floor, planned_steps)]
-    if min(fit.error for fit in fits) > CLOSE * depth and float(y.min()) > 0:
+    if min(fit.error for fit in fits) > CLOSE * depth and float(y.min()) > LEAST_RATE:
         fits += [_exponential(x, y, floor), *_inverse_root(x, y, floor)]
     if min(fit.error for fit in fits) > CLOSE * depth:
         fits += _cosine_to_floor(steps, values)
@@ -153,12 +157,12 @@ def _begun_cosines(steps: FloatArray, values: FloatArray, floor: float, planned_
 def _best_length(steps: FloatArray, values: FloatArray, begin: float, lengths: FloatArray) -> float:
     shapes = half_cosine(steps, 1.0, 0.0, begin, lengths[:, None])
     hits = shapes @ values
-    return float(lengths[int((hits**2 / (shapes**2).sum(axis=1)).argmax())])
+    return float(lengths[int((hits**2 / np.maximum((shapes**2).sum(axis=1), TINY)).argmax())])
 
 
 def _begun_cosine(steps: FloatArray, values: FloatArray, begin: float, length: float, floor: float) -> Fit:
     shape = half_cosine(steps, 1.0, 0.0, begin, length)
-    top = float(shape @ values) / float(shape @ shape)
+    top = float(shape @ values) / max(float(shape @ shape), TINY)
     return _cosine(steps, values, top, 0.0, begin, length, floor)
 
 
@@ -193,7 +197,7 @@ def _cosine(
 ) -> Fit:
     """floor: where the fall is cut off; low: where the cosine would end."""
     course = partial(_cut_cosine, top=top, low=low, begin=begin, length=length, floor=floor)
-    cut_at = math.acos(min(max(2 * (floor - low) / max(top - low, 1e-12) - 1, -1.0), 1.0)) / math.pi
+    cut_at = math.acos(min(max(2 * (floor - low) / max(top - low, TINY) - 1, -1.0), 1.0)) / math.pi
     return _fit("cosine", course, steps, values, begin + length * cut_at)
 
 
@@ -206,7 +210,7 @@ def _straight(steps: FloatArray, start: float, slope: float, floor: float) -> Fl
 
 
 def _exp(steps: FloatArray, start: float, slope: float, floor: float) -> FloatArray:
-    return np.maximum(np.exp(start + slope * steps), floor)
+    return np.maximum(np.exp(np.minimum(start + slope * steps, 700.0)), floor)
 
 
 def _root(steps: FloatArray, start: float, slope: float, floor: float) -> FloatArray:

@@ -184,6 +184,8 @@ def test_few_points_are_enough_where_only_one_shape_passes_through_them() -> Non
         ([0.01, 0.1], "warmup"),
         ([0.1, 0.05, 0.1], "unknown"),
         ([0.1, 0.08, 0.01, 0.1, 0.08, 0.01, 0.03, 0.09, 0.01, 0.05], "unknown"),
+        ([1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.9, 0.7, 0.5, 0.3, 0.9, 0.6, 0.9, 0.8, 0.7], "unknown"),
+        ([1.0, 0.0, 0.0, 1e-200, 0.0], "step"),
         ([1.0, 0.9, 0.9, 0.9, 0.89, 0.6, 0.6, 0.5, 0.1, 0.1], "unknown"),
         ([1.0, 0.99, 0.9, 0.65, 0.4, 0.31, 0.3], "unknown"),
     ],
@@ -192,6 +194,15 @@ def test_what_cannot_be_told_is_not(values: list[float], kind: str) -> None:
     schedule = recognised(make_curve("lr", np.arange(1.0, len(values) + 1), values))
     assert schedule.kind == kind
     assert np.isfinite(schedule.at([0.0, 1.0, 100.0])).all()
+
+
+def test_a_rate_logged_late_in_a_long_run_is_drawn() -> None:
+    schedule = recognised(make_curve("lr", [474333.5, 474334.5, 474335.5], [0.96, 0.43, 0.29]))
+    assert schedule.kind == "unknown"
+    assert schedule.at([474334.5]) == [0.43]
+    fading = recognised(make_curve("lr", [565174.5, 565175.5, 565176.5], [0.4, 0.2, 0.1]))
+    assert fading.kind == "exponential"
+    assert np.isfinite(fading.at([0.0])).all()
 
 
 def test_one_point_shows_no_schedule() -> None:
