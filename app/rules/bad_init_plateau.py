@@ -40,7 +40,7 @@ class BadInitPlateauParams(Params):
     """Tunable numbers of bad_init_plateau."""
 
     min_length: float = Field(0.05, gt=0, lt=1, description="Shortest plateau that counts [share of the run]")
-    min_points: int = Field(4, ge=2, description="Shortest plateau that counts [points or bins]")
+    min_points: int = Field(3, ge=2, description="Shortest plateau that counts [points or bins]")
     min_suddenness: float = Field(0.25, gt=0, lt=1, description="Time to a twentieth over time to half [ratio]")
     min_fall: float = Field(0.05, gt=0, lt=1, description="Fall after the plateau [share of the start]")
     min_fall_in_noise: float = Field(10.0, gt=0, description="Fall after the plateau [noise units]")

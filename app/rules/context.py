@@ -30,3 +30,8 @@ class Context:
         tuple[str, ...],
         Field(description="Known lies of the source, such as 'train/loss is a running mean'."),
     ] = ()
+
+    def judged_from(self, share: float, last_step: float) -> float:
+        """The step before which a verdict is premature: `share` of the plan, of the run once it is over [steps]."""
+        planned = self.planned_steps or 0.0
+        return share * (planned if self.state == "running" else min(planned, last_step))

@@ -5,17 +5,21 @@ Detects
     average the noise out.
 Statistic
     Over the last third of the run, on train and val loss at matched steps:
-    bounce = scatter of val (of train where no val was logged) around its trend [relative to the level]
+    bounce = scatter of val around its trend [relative to the level]; of train in bins, less what its batches scatter,
+        where no val was logged. Where no rate was logged no more than the scatter of the last few points,
+        for the trend may hold a cut
     fall = fall of train loss along its trend / scatter of train around it [noise units]
     left = train level now / start [share of the start]; rate = rate now / highest rate [ratio]
 Fires when
-    rate >= `min_rate` (or no rate was logged: lower confidence), bounce >= `min_bounce`, fall <= `max_fall`,
-    left >= `min_left`, and the loss did fall earlier.
+    rate >= `min_rate` (or no rate was logged: lower confidence), bounce >= `min_bounce`, fall <= `max_fall` and
+    left >= `min_left`. Once found it stays found until bounce is below two thirds of its limit, fall above one and a
+    half times its limit, left below half of its limit, or the rate has come down.
 Blind spots
     A quiet plateau (small scatter) has converged to its floor or is underfit: a smaller rate would not help, and
     nothing is said. Without validation, the scatter of single batches can pass for bounce: lower confidence.
-    A small validation set bounces on its own between evaluations of different weights. Planned steps are not looked
-    at: a running job whose schedule is going to cut the rate later anyway is told so as well.
+    A small validation set bounces on its own between evaluations of different weights. A running job whose schedule is
+    seen to bring the rate down is left alone; one whose rate has been constant so far may still have a cut planned, so
+    its finding is of severity info unless the job has told that its schedule is constant.
 Recommends
     A tenth of the rate from here.
 Source
@@ -24,81 +28,117 @@ Source
 
 from dataclasses import dataclass
 
+import numpy as np
 from pydantic import Field
 
+from app.curves.curve import Curve, FloatArray
 from app.rules.confidence import from_margins
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
-from app.signals.rate import rate_now
-from app.signals.smoothing import tail_mean
-from app.signals.start import starting_level
-from app.signals.trend import last_stretch, trend
+from app.schedules import recognise
+from app.signals.rate import rate_at
+from app.signals.smoothing import bin_means, bin_noise
+from app.signals.start import MANY_POINTS, starting_level
+from app.signals.trailing import BoolArray, held, trailing_level, trailing_noise, trailing_trend
 from app.signals.view import View
 
 MIN_POINTS = 12
 LATE_SHARE = 1 / 3
+COARSE_BINS = 60
 
 
 class DecayNeededParams(Params):
     """Tunable numbers of decay_needed."""
 
     min_rate: float = Field(0.5, gt=0, le=1, description="Rate that is still high [share of the highest rate]")
-    min_bounce: float = Field(0.014, gt=0, description="Scatter that a lower rate would average out [relative]")
-    max_fall: float = Field(6.0, gt=0, description="Fall over the last third that is hardly any [noise units]")
-    min_left: float = Field(0.045, ge=0, lt=1, description="Train loss that is not yet its floor [share of the start]")
-    min_fallen: float = Field(0.1, ge=0, lt=1, description="Fall that shows that the run learned [share of the start]")
+    min_bounce: float = Field(0.01, gt=0, description="Scatter that a lower rate would average out [relative]")
+    max_fall: float = Field(7.0, gt=0, description="Fall over the last third that is hardly any [noise units]")
+    min_left: float = Field(0.035, ge=0, lt=1, description="Train loss that is not yet its floor [share of the start]")
+    min_progress: float = Field(0.5, ge=0, le=1, description="Part of the planned steps before which none is judged")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plateau:
-    """The late course of a run: see Statistic above for each number's meaning and unit."""
+    """The late course of a run as it stood at each point: see Statistic for meaning and unit. All arrays: [points]."""
 
-    bounce: float
-    fall: float
-    left: float
-    rate: float
-    begin: float
-    end: float
+    steps: FloatArray
+    begin: FloatArray
+    bounce: FloatArray
+    fall: FloatArray
+    left: FloatArray
+    rate: FloatArray
 
 
 def measure(view: View, context: Context) -> Plateau | None:
-    """The late course of a run, None when it is too short to have one."""
-    validated = len(view.val) > 0
-    loss = view.settled if validated else view.progress
+    """The late course of a run at each of its points, None when it is too short to have one."""
     if points_to_judge(view) < MIN_POINTS:
         return None
-    late = last_stretch(loss.steps, LATE_SHARE)
-    train = trend(loss.steps[late], loss.values[late])
+    validated = len(view.val) > 0
+    loss = view.settled if validated else bin_means(view.train, _bins(view.train))
+    bouncing = view.pair.val if validated else loss.values
+    train = trailing_trend(loss.steps, loss.values, LATE_SHARE)
+    scatter = trailing_trend(loss.steps, bouncing, LATE_SHARE).scatter
+    level = np.maximum(np.abs(trailing_level(bouncing)), 1e-300)
+    if not validated:
+        batch = trailing_level(bin_noise(view.train, _bins(view.train))) / level
+        scatter = np.sqrt(np.maximum(scatter**2 - batch**2, 0.0))
+    if len(view.rate) == 0:
+        scatter = np.minimum(scatter, trailing_noise(bouncing) / level)
     return Plateau(
-        bounce=trend(loss.steps[late], view.pair.val[late]).scatter if validated else train.scatter,
+        steps=loss.steps,
+        begin=loss.steps[train.begin],
+        bounce=scatter,
         fall=train.fall_in_noise_units,
-        left=tail_mean(loss.values) / starting_level(view.train, context.num_classes),
-        rate=rate_now(view.rate),
-        begin=float(loss.steps[late][0]),
-        end=float(loss.steps[-1]),
+        left=trailing_level(loss.values) / starting_level(view.train, context.num_classes),
+        rate=rate_at(view.rate, loss.steps),
     )
 
 
 def points_to_judge(view: View) -> int:
-    """Evaluations where there is validation, else train points."""
-    return len(view.pair) if len(view.val) else len(view.progress)
+    """Evaluations where there is validation, else train points in bins."""
+    return len(view.pair) if len(view.val) else min(len(view.train), _bins(view.train))
 
 
-def is_plateau(plateau: Plateau, params: DecayNeededParams) -> bool:
-    """Whether every condition of the rule holds."""
-    return (
-        plateau.rate >= params.min_rate
-        and plateau.bounce >= params.min_bounce
-        and plateau.fall <= params.max_fall
-        and params.min_left <= plateau.left <= 1 - params.min_fallen
+def _bins(train: Curve) -> int:
+    """In how many bins train loss shows a bounce: batches have to average out, means over epochs have done so."""
+    return COARSE_BINS if len(train) >= MANY_POINTS else MANY_POINTS
+
+
+def is_plateau(plateau: Plateau, params: DecayNeededParams, context: Context) -> BoolArray:
+    """Whether the run stood on a bouncing plateau at each point."""
+    earliest = context.judged_from(params.min_progress, float(plateau.steps[-1]))
+    p = plateau
+    found = (
+        (p.rate >= params.min_rate)
+        & (p.bounce >= params.min_bounce)
+        & (p.fall <= params.max_fall)
+        & (p.left >= params.min_left)
     )
+    found &= p.steps >= earliest
+    found[: MIN_POINTS - 1] = False
+    over = (
+        (p.rate < params.min_rate)
+        | (p.bounce < params.min_bounce * 2 / 3)
+        | (p.fall > params.max_fall * 1.5)
+        | (p.left < params.min_left / 2)
+    )
+    return held(found, over)
+
+
+def falls_anyway(view: View, context: Context) -> bool:
+    """Whether the schedule of a running job is bringing the rate down, or is known to do so before the end."""
+    schedule = recognise(view.rate, context.planned_steps) if context.state == "running" else None
+    if schedule is None:
+        return False
+    last = float(view.train.steps[-1])
+    return schedule.falling_now or bool(schedule.will_decay(context.planned_steps or last, last))
 
 
 def bounces(view: View, context: Context) -> bool:
     """Whether the run bounces at a high rate by the default params, so that other rules leave its late course alone."""
     plateau = measure(view, context)
-    return plateau is not None and is_plateau(plateau, DecayNeededParams())
+    return plateau is not None and bool(is_plateau(plateau, DecayNeededParams(), context)[-1])
 
 
 def check(view: View, context: Context, params: DecayNeededParams) -> Finding | Clear | Skipped:
@@ -107,30 +147,33 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
     if plateau is None:
         have = points_to_judge(view)
         return Skipped(reason=f"a late course needs {MIN_POINTS} points or evaluations, there are {have}")
+    bounce, left = float(plateau.bounce[-1]), float(plateau.left[-1])
     evidence = (
-        Evidence("bounce", plateau.bounce, params.min_bounce, "relative"),
-        Evidence("fall", plateau.fall, params.max_fall, "noise units"),
-        Evidence("train_left", plateau.left, params.min_left, "share of start"),
-        Evidence("rate", plateau.rate, params.min_rate, "share of the highest rate"),
+        Evidence("bounce", bounce, params.min_bounce, "relative"),
+        Evidence("fall", float(plateau.fall[-1]), params.max_fall, "noise units"),
+        Evidence("train_left", left, params.min_left, "share of start"),
+        Evidence("rate", float(plateau.rate[-1]), params.min_rate, "share of the highest rate"),
     )
-    if not is_plateau(plateau, params):
+    if not is_plateau(plateau, params, context)[-1] or falls_anyway(view, context):
         return Clear(evidence=evidence)
+    begin, end = float(plateau.begin[-1]), float(plateau.steps[-1])
     logged = len(view.rate) > 0
+    may_come = context.state == "running" and context.schedule != "constant"
     assumed = (0.7 if not logged else 1.0) * (0.7 if len(view.val) == 0 else 1.0)
-    confidence = from_margins(plateau.bounce / params.min_bounce * 1.2, plateau.left / params.min_left)
+    confidence = from_margins(bounce / params.min_bounce, left / params.min_left)
     return Finding(
-        severity="warning",
+        severity="warning" if logged and not may_come else "info",
         confidence=confidence * assumed,
-        summary=f"since step {plateau.begin:g} the loss hardly falls and bounces by {plateau.bounce:.1%} "
+        summary=f"since step {begin:g} the loss hardly falls and bounces by {bounce:.1%} "
         + ("at a rate that is still high" if logged else "(no rate was logged)"),
-        onset_step=plateau.begin,
-        span=(plateau.begin, plateau.end),
+        onset_step=begin,
+        span=(begin, end),
         evidence=evidence,
         recommendations=(
             Recommendation(
-                f"Decay the learning rate to a tenth from step {plateau.end:g}.",
+                f"Decay the learning rate to a tenth from step {end:g}.",
                 "decay_lr",
-                {"at_step": plateau.end, "factor": 0.1},
+                {"at_step": end, "factor": 0.1},
             ),
         ),
     )

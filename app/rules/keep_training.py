@@ -4,12 +4,14 @@ Detects
     A run that ended, or is about to, before it had learned what it could at the rate it has.
 Statistic
     Over the last third of the run, at matched steps:
-    val_fall, train_fall = fall along the trend [relative]; certainty = val_fall in its standard errors
+    val_fall, train_fall = fall along the trend [relative]; certainty = how sure
+        val falls, given its scatter and the number of points [normal deviate]
     shared = val_fall / train_fall [ratio]; rate = rate now / highest rate [ratio]
     expected_gain = what val would fall by if the run were twice as long and went on along a power law [relative]
 Fires when
     val_fall >= `min_fall` at `min_certainty` or more, val is at its best, shared >= `min_shared`,
-    rate >= `min_rate` (or no rate was logged: lower confidence), and the loss is not bouncing (decay_needed).
+    rate >= `min_rate` (or no rate was logged: lower confidence), and the loss is not bouncing (decay_needed). Once
+    found it stays found until val_fall, its certainty or the shared part is below half of its limit.
 Blind spots
     A schedule that has run out (rate near zero) says nothing about training longer with a longer schedule.
     Without a logged rate it cannot be seen whether the schedule has run out, so the finding is of severity info.
@@ -21,52 +23,74 @@ Source
 """
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 from pydantic import Field
 
 from app.rules.confidence import from_margins
 from app.rules.context import Context
 from app.rules.decay_needed import bounces
 from app.rules.rule import Need, Params, Rule
-from app.rules.verdict import Clear, Evidence, Finding, Recommendation
-from app.signals.rate import rate_now
-from app.signals.smoothing import tail_mean
-from app.signals.trend import Trend, last_stretch, trend
+from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
+from app.signals.rate import rate_at
+from app.signals.trailing import held, trailing_level, trailing_trend
 from app.signals.view import View
 
 MIN_PAIRS = 4
 LATE_SHARE = 1 / 3
+AT_BEST = 0.05  # a level this far above the best is still at it, where the scatter is smaller [relative]
 
 
 class KeepTrainingParams(Params):
     """Tunable numbers of keep_training."""
 
-    min_fall: float = Field(0.02, gt=0, description="Fall of val loss over the last third [relative]")
-    min_certainty: float = Field(3.0, gt=0, description="Fall of val loss over the last third [standard errors]")
+    min_fall: float = Field(0.04, gt=0, description="Fall of val loss over the last third [relative]")
+    min_certainty: float = Field(2.0, gt=0, description="Fall of val loss over the last third [normal deviate]")
     min_shared: float = Field(0.3, gt=0, description="Fall of val over fall of train [ratio]")
     min_rate: float = Field(0.5, gt=0, le=1, description="Rate that can still teach [share of the highest rate]")
+    min_progress: float = Field(0.5, ge=0, le=1, description="Part of the planned steps before which none is judged")
 
 
-def check(view: View, context: Context, params: KeepTrainingParams) -> Finding | Clear:
-    """The trends of both losses over the last third."""
+@dataclass(frozen=True)
+class Late:
+    """The last third of val: the step it begins at, its change [relative] and the certainty of it [errors]."""
+
+    begin: float
+    change: float
+    certainty: float
+
+
+def check(view: View, context: Context, params: KeepTrainingParams) -> Finding | Clear | Skipped:
+    """The trends of both losses over the last third, and whether val is still at its best."""
     pair = view.pair
-    late = last_stretch(pair.steps, LATE_SHARE, MIN_PAIRS)
-    val, train = trend(pair.steps[late], pair.val[late]), trend(pair.steps[late], pair.train[late])
-    rate = rate_now(view.rate)
-    shared = val.change / train.change if train.change < 0 else 0.0
-    evidence = (
-        Evidence("val_fall", -val.change, params.min_fall, "relative"),
-        Evidence("certainty", -val.change_in_errors, params.min_certainty, "standard errors"),
-        Evidence("shared", shared, params.min_shared, "ratio"),
-        Evidence("rate", rate, params.min_rate, "share of the highest rate"),
+    last = float(pair.steps[-1])
+    earliest = context.judged_from(params.min_progress, last)
+    if last < earliest:
+        return Skipped(reason=f"at step {last:g} of {context.planned_steps:g} going on is what is planned anyway")
+    val, train = (trailing_trend(pair.steps, values, LATE_SHARE, MIN_PAIRS) for values in (pair.val, pair.train))
+    fall, certainty = -val.change, val.fall_certainty
+    shared = np.where(train.change < 0, val.change / np.minimum(train.change, -1e-300), 0.0)
+    rate = rate_at(view.rate, pair.steps)
+    level = trailing_level(pair.val)
+    above = level / np.minimum.accumulate(level) - 1
+    at_best = above <= np.maximum(val.scatter, AT_BEST)
+    high = (rate >= params.min_rate) & at_best & (pair.steps >= earliest)
+    found = high & (fall >= params.min_fall) & (certainty >= params.min_certainty) & (shared >= params.min_shared)
+    over = (
+        ~high | (fall < params.min_fall / 2) | (certainty < params.min_certainty / 2) | (shared < params.min_shared / 2)
     )
-    falling = -val.change >= params.min_fall and -val.change_in_errors >= params.min_certainty
-    at_best = tail_mean(pair.val) <= float(view.smooth_val.min()) * (1 + max(val.scatter, 0.05))
-    if not falling or not at_best or shared < params.min_shared or rate < params.min_rate:
+    evidence = (
+        Evidence("val_fall", float(fall[-1]), params.min_fall, "relative"),
+        Evidence("certainty", float(certainty[-1]), params.min_certainty, "normal deviate"),
+        Evidence("shared", float(shared[-1]), params.min_shared, "ratio"),
+        Evidence("above_best", float(above[-1]), max(float(val.scatter[-1]), AT_BEST), "relative to the best"),
+        Evidence("rate", float(rate[-1]), params.min_rate, "share of the highest rate"),
+    )
+    if not held(found, over)[-1] or bounces(view, context):
         return Clear(evidence=evidence)
-    if bounces(view, context):
-        return Clear(evidence=evidence)
-    return _finding(view, context, params, val, float(pair.steps[late][0]), evidence)
+    late = Late(float(pair.steps[val.begin[-1]]), float(val.change[-1]), float(certainty[-1]))
+    return _finding(view, context, params, late, evidence)
 
 
 def expected_gain(change: float, begin: float, end: float) -> float:
@@ -82,21 +106,20 @@ def _finding(
     view: View,
     context: Context,
     params: KeepTrainingParams,
-    val: Trend,
-    begin: float,
+    late: Late,
     evidence: tuple[Evidence, ...],
 ) -> Finding:
     end = float(view.pair.steps[-1])
-    gain = expected_gain(val.change, begin, end)
+    gain = expected_gain(late.change, late.begin, end)
     over = context.state != "running"
     logged = len(view.rate) > 0
-    confidence = from_margins(-val.change / params.min_fall * 1.1, -val.change_in_errors / params.min_certainty * 1.1)
+    confidence = from_margins(-late.change / params.min_fall * 1.1, late.certainty / params.min_certainty * 1.1)
     return Finding(
         severity="warning" if over and logged else "info",
         confidence=confidence if logged else confidence * 0.8,
-        summary=f"val/loss fell {-val.change:.0%} over the last third and was still falling at step {end:g}",
-        onset_step=begin,
-        span=(begin, end),
+        summary=f"val/loss fell {-late.change:.0%} over the last third and was still falling at step {end:g}",
+        onset_step=late.begin,
+        span=(late.begin, end),
         evidence=evidence,
         recommendations=(
             Recommendation(

@@ -3,15 +3,18 @@
 Detects
     A model that goes on learning its training data after it has stopped learning what carries over to held-out data.
 Statistic
-    rise = (val level now - best val level) / best val level [relative]; the best is the lowest of a running median,
-        so a lucky evaluation is not the best
-    rise_in_noise = the same difference in local scatter of val over the last half [noise units]
+    level = mean of val over the last tenth of the evaluations; best = the lowest level so far, so a lucky evaluation
+        is not the best
+    rise = (level - best) / best [relative]
+    rise_in_noise = the same difference in standard errors of two such means, from the local scatter of val [errors]
     rise_share = the same difference as a share of the whole fall of val since the start [share of the fall]
-    gap = (val level now - train level now) / val level now [share of val]
+    rise_ahead = rise at the end of the planned steps if val goes on rising as it has since its best [relative]
+    gap = (val level - train level) / val level [share of val]
 Fires when
-    rise >= `min_rise`, rise_share >= `min_rise_share` and gap >= `min_gap`, and the rise is either beyond the noise
-    (`min_rise_in_noise`) or comes with a wide gap (`wide_gap`). A smaller rise (`sure_share`) counts beside a wide gap
-    when it is far beyond the noise (`sure_in_noise`), with severity info.
+    gap >= `min_gap`, rise_in_noise x gap >= `min_weight` (the wider the gap, the less a rise has to prove),
+    rise_share >= `min_rise_share`, and either rise >= `min_rise`, or a sixth of it with three times `min_rise` ahead.
+    Once found it stays found until rise falls below a sixth (at the end of the run: half) or gap below half of its
+    limit.
 Blind spots
     A wide gap alone, with val flat at its best, is not reported: whether more data would lower it cannot be seen.
     When val loss rises but val accuracy does not fall the model is getting overconfident rather than worse; that is
@@ -22,9 +25,12 @@ Source
     The lecture's gallery of learning curves: "overfitting: a big gap, val much worse or getting worse".
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from pydantic import Field
 
+from app.curves.curve import FloatArray
 from app.rules.confidence import from_margins
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
@@ -32,47 +38,81 @@ from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Severity
 from app.signals.noise import scatter
 from app.signals.smoothing import running_median, tail_mean
 from app.signals.start import chance_loss, first_level
+from app.signals.trailing import held, trailing_level, trailing_noise
 from app.signals.view import View
 
 MIN_PAIRS = 6
+LEVEL_SHARE, LEVEL_POINTS = 0.1, 3
 SAME_ACCURACY = 0.005  # half a point of accuracy makes no difference to anybody [fraction]
+MILD = 5.0  # times min_rise: below it a climb that costs no accuracy is overconfidence
+AHEAD, BEGUN = 3.0, 1 / 6  # times min_rise: a rise ahead that makes the beginning of one enough
 
 
 class OverfittingParams(Params):
     """Tunable numbers of overfitting."""
 
-    min_rise: float = Field(0.08, gt=0, description="Climb of val loss above its best [relative to the best]")
-    sure_share: float = Field(0.4, gt=0, le=1, description="Part of min_rise that counts when it is sure [ratio]")
-    sure_in_noise: float = Field(20.0, gt=0, description="Climb above its best that is sure [noise units]")
-    min_rise_in_noise: float = Field(2.0, gt=0, description="Climb of val loss above its best [noise units]")
+    min_rise: float = Field(0.06, gt=0, description="Climb of val loss above its best [relative to the best]")
+    min_weight: float = Field(1.0, gt=0, description="Climb of val loss above its best x gap [standard errors]")
     min_rise_share: float = Field(0.005, ge=0, description="Climb of val loss above its best [share of its fall]")
     min_gap: float = Field(0.2, gt=0, lt=1, description="Val level minus train level [share of the val level]")
-    wide_gap: float = Field(0.4, gt=0, lt=1, description="Gap beside which noise is no doubt [share of val]")
+
+
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """The climb of val above its best as it stood at each evaluation: see Statistic. All arrays: [evaluations]."""
+
+    rise: FloatArray
+    in_noise: FloatArray
+    share: FloatArray
+    ahead: FloatArray
+    gap: FloatArray
+
+
+def climb(view: View, context: Context) -> Climb:
+    """Measure the climb at every evaluation from the evaluations up to it."""
+    pair = view.pair
+    level = trailing_level(pair.val, LEVEL_SHARE, LEVEL_POINTS)
+    level[: LEVEL_POINTS - 1] = np.maximum.accumulate(pair.val)[: LEVEL_POINTS - 1]
+    best = np.minimum.accumulate(level)
+    size = np.maximum(np.abs(best), 1e-300)
+    start = chance_loss(context.num_classes) or np.maximum(first_level(view.train), np.maximum.accumulate(pair.val))
+    points = np.maximum(LEVEL_POINTS, np.rint(LEVEL_SHARE * np.arange(1, len(pair) + 1)))
+    error = trailing_noise(pair.val) * np.sqrt(2 / points)
+    rise = (level - best) / size
+    best_step = np.maximum.accumulate(np.where(level <= best, pair.steps, 0.0))
+    to_go = np.maximum((context.planned_steps or 0.0) - pair.steps, 0.0)
+    train = trailing_level(pair.train, LEVEL_SHARE, LEVEL_POINTS)
+    return Climb(
+        rise=rise,
+        in_noise=(level - best) / np.maximum(error, np.maximum(1e-9 * size, 1e-300)),
+        share=(level - best) / np.maximum(start - best, 1e-300),
+        ahead=rise * (1 + to_go / np.maximum(pair.steps - best_step, 1e-300)),
+        gap=(level - train) / np.where(level == 0, 1.0, np.abs(level)),
+    )
 
 
 def check(view: View, context: Context, params: OverfittingParams) -> Finding | Clear:
     """The climb of validation loss above its best, beside the gap to train loss."""
-    pair = view.pair
-    best_at = int(np.argmin(view.smooth_val))
-    best, now = float(view.smooth_val[best_at]), tail_mean(pair.val)
-    start = chance_loss(context.num_classes) or max(first_level(view.train), float(pair.val.max()))
-    rise = (now - best) / max(abs(best), 1e-300)
-    rise_in_noise = (now - best) / max(scatter(pair.val[len(pair) // 2 :]), 1e-9 * abs(best), 1e-300)
-    rise_share = (now - best) / max(start - best, 1e-300)
-    gap = pair.gap_now()
+    c = climb(view, context)
+    begun = c.rise >= BEGUN * params.min_rise
+    far = (c.rise >= params.min_rise) | (begun & (c.ahead >= AHEAD * params.min_rise))
+    sure = (c.in_noise * c.gap >= params.min_weight) & (c.share >= params.min_rise_share)
+    over = ~begun | (c.gap < params.min_gap / 2)
     evidence = (
-        Evidence("val_rise", rise, params.min_rise, "relative to the best"),
-        Evidence("val_rise_in_noise", rise_in_noise, params.min_rise_in_noise, "noise units"),
-        Evidence("val_rise_share", rise_share, params.min_rise_share, "share of the fall"),
-        Evidence("gap", gap, params.min_gap, "share of val"),
+        Evidence("val_rise", float(c.rise[-1]), params.min_rise, "relative to the best"),
+        Evidence("val_rise_in_noise", float(c.in_noise[-1]), None, "standard errors"),
+        Evidence("weight", float(c.in_noise[-1] * c.gap[-1]), params.min_weight, "standard errors x gap"),
+        Evidence("val_rise_share", float(c.share[-1]), params.min_rise_share, "share of the fall"),
+        Evidence("val_rise_ahead", float(c.ahead[-1]), AHEAD * params.min_rise, "relative to the best"),
+        Evidence("gap", float(c.gap[-1]), params.min_gap, "share of val"),
     )
-    sure = (
-        rise >= params.sure_share * params.min_rise and rise_in_noise >= params.sure_in_noise and gap >= params.wide_gap
-    )
-    risen = (rise >= params.min_rise or sure) and rise_share >= params.min_rise_share and gap >= params.min_gap
-    if not risen or (rise_in_noise < params.min_rise_in_noise and gap < params.wide_gap):
+    found = far & sure & (c.gap >= params.min_gap)
+    found[: MIN_PAIRS - 1] = False
+    enough = context.state == "running" or c.rise[-1] >= params.min_rise / 2
+    if not (held(found, over)[-1] and enough):
         return Clear(evidence=evidence)
-    return _finding(view, best_at, rise, gap, params, evidence)
+    best_at = int(np.argmin(view.smooth_val))
+    return _finding(view, best_at, float(c.rise[-1]), float(c.gap[-1]), params, evidence)
 
 
 def _finding(
@@ -80,7 +120,7 @@ def _finding(
 ) -> Finding:
     best_step, last = float(view.pair.steps[best_at]), float(view.pair.steps[-1])
     held = _accuracy_held(view)
-    small = rise < params.min_rise or (held and rise < 3 * params.min_rise)
+    small = rise < params.min_rise or (held and rise < MILD * params.min_rise)
     severity: Severity = "info" if small else "warning"
     but = ", although val/accuracy is still at its best" if held else ""
     return Finding(

@@ -12,7 +12,7 @@ Fires when
 Blind spots
     The floor of a task is not known: data that nobody could fit better look the same, so with less than twice
     `min_left` of the start left the finding is of severity info. Without the number of classes
-    "poor" is measured against the run's own start, which says little for regression.
+    "poor" is measured against the run's own start, which says little: info as well.
     Early in a run everything looks underfit: a running job is judged only after `min_progress` of its planned steps.
 Recommends
     A larger model, weaker regularisation, a higher rate.
@@ -69,7 +69,7 @@ def check(view: View, context: Context, params: UnderfittingParams) -> Finding |
     if gap > params.max_gap or left < params.min_left or not learned or bounces(view, context):
         return Clear(evidence=evidence)
     return Finding(
-        severity="warning" if left >= SURELY_POOR * params.min_left else "info",
+        severity="warning" if context.num_classes and left >= SURELY_POOR * params.min_left else "info",
         confidence=from_margins(left / params.min_left, 2 - max(gap, 0.0) / params.max_gap),
         summary=f"train and val loss are within {abs(gap):.0%} of each other and {left:.0%} of the start is left",
         onset_step=float(pair.steps[0]),

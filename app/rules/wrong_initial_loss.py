@@ -5,14 +5,17 @@ Detects
     summed where a mean was meant, or a number of classes that is not the real one.
 Statistic
     ratio = loss of the untrained model / log C [ratio]. The loss is read off a validation point at step 0 or the first
-    batch; where train loss is logged as a mean over an epoch it is extrapolated back to step 0.
+    batch; where train loss is logged as a mean over an interval it is extrapolated back to step 0.
 Fires when
-    ratio >= `max_ratio` when it was read off, >= `max_ratio_extrapolated` when it was extrapolated (warning); or
-    it was read off and ratio <= `min_ratio` (info: the run may be a fine-tuned one).
+    ratio >= `max_ratio` where the loss was read off (one batch scatters, and dropout adds to it), or
+    ratio >= `max_ratio_extrapolated` where it was extrapolated (below the truth): warning; or it was read off and
+    ratio <= `min_ratio` (info: the run may be a fine-tuned one).
 Blind spots
     Losses that are no cross-entropy in nats. Strong label smoothing or class imbalance move the start a little.
     The first batch of a small batch size scatters. A mean over the first epoch may hold an explosion instead of a bad
-    start: when the loss never gets below log C the finding is of severity info.
+    start: when the loss never gets below log C afterwards nothing is said, and the rule asks for the loss at step 0.
+    Dropout and augmentation raise train loss from the first batch on, by more than can be seen where no validation
+    was logged.
     A fine-tuned model starts low without anything being wrong.
 Recommends
     Scale the output layer down, set its bias to the log frequencies of the classes, take the mean over the batch.
@@ -29,6 +32,9 @@ from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.smoothing import tail_mean
 from app.signals.start import InitialLoss, chance_loss, initial_loss
 from app.signals.view import View
+
+STUCK = 0.99  # share of log C: a run that ends there has learnt nothing
+MAYBE_EXPLODED = "the mean over the first interval may hold an explosion: the run never got below a blind guess"
 
 
 class WrongInitialLossParams(Params):
@@ -57,29 +63,22 @@ def check(view: View, context: Context, params: WrongInitialLossParams) -> Findi
         Evidence("ratio", ratio, limit, "ratio"),
     )
     if ratio >= limit:
-        stuck = tail_mean(view.train.values) >= expected
-        return _too_high(initial, ratio, expected, evidence, from_margins(ratio / limit * 1.5), stuck=stuck)
+        if not initial.observed and tail_mean(view.train.values) >= STUCK * expected:
+            return Skipped(reason=f"val/loss at step 0 was not logged, and {MAYBE_EXPLODED}")
+        return _too_high(initial, ratio, expected, evidence, from_margins(ratio / limit * 1.5))
     if initial.observed and ratio <= params.min_ratio:
         return _too_low(initial, expected, evidence)
     return Clear(evidence=evidence)
 
 
 def _too_high(
-    initial: InitialLoss,
-    ratio: float,
-    expected: float,
-    evidence: tuple[Evidence, ...],
-    confidence: float,
-    *,
-    stuck: bool,
+    initial: InitialLoss, ratio: float, expected: float, evidence: tuple[Evidence, ...], confidence: float
 ) -> Finding:
     how = "is" if initial.observed else "seems to have been"
-    unsure = "" if initial.observed or not stuck else ", unless the run blew up within the first interval"
     return Finding(
-        severity="info" if unsure else "warning",
-        confidence=confidence if initial.observed else 0.5 if unsure else confidence * 0.8,
-        summary=f"the initial loss {how} {initial.value:.3g}, {ratio:.2g} times the {expected:.3g} of a blind guess"
-        + unsure,
+        severity="warning",
+        confidence=confidence if initial.observed else confidence * 0.8,
+        summary=f"the initial loss {how} {initial.value:.3g}, {ratio:.2g} times the {expected:.3g} of a blind guess",
         onset_step=initial.step,
         span=(initial.step, initial.step),
         evidence=evidence,

@@ -1,11 +1,15 @@
 """What the learning rate did."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from app.curves.curve import Curve, FloatArray
 from app.schedules import RateDrop
 
-__all__ = ["RateDrop", "drops", "rate_at", "rate_now", "warmup_end"]
+__all__ = ["FadeOut", "RateDrop", "drops", "fade_out", "rate_at", "rate_now", "warmup_end"]
+
+FADED = 0.1  # share of the peak at which a schedule has done nearly all of its work
 
 
 def drops(rate: Curve, largest_factor: float = 0.5) -> tuple[RateDrop, ...]:
@@ -20,6 +24,27 @@ def drops(rate: Curve, largest_factor: float = 0.5) -> tuple[RateDrop, ...]:
     peak = np.maximum.accumulate(rate.values)[:-1]
     sudden = (new >= 0) & (new <= largest_factor * old) & (old - new >= 0.25 * peak) & (old > 0)
     return tuple(RateDrop(float(rate.steps[i + 1]), float(new[i] / old[i])) for i in np.flatnonzero(sudden))
+
+
+@dataclass(frozen=True)
+class FadeOut:
+    """A rate that came down for good: where it passed half of its peak, where a tenth [steps], to what share of it."""
+
+    step: float
+    end: float
+    factor: float
+
+
+def fade_out(rate: Curve) -> FadeOut | None:
+    """Where the rate faded to a tenth of its peak and stayed there, None when it has not. rate: at least one point."""
+    peak = int(rate.values.argmax())
+    share = np.maximum(rate.values[peak:], 0.0) / max(float(rate.values[peak]), 1e-300)
+    above = np.flatnonzero(share > FADED)
+    if above.size == 0 or above[-1] + 1 == share.size:
+        return None
+    end = int(above[-1]) + 1
+    half = int(np.argmax(share <= 0.5))
+    return FadeOut(float(rate.steps[peak + half]), float(rate.steps[peak + end]), float(share[-1]))
 
 
 def rate_at(rate: Curve, steps: FloatArray) -> FloatArray:

@@ -22,6 +22,20 @@ def bin_means(curve: Curve, bins: int) -> Curve:
     return Curve(curve.name, curve.steps[edges[1:] - 1], means)
 
 
+def bin_noise(curve: Curve, bins: int) -> FloatArray:
+    """Standard error of each of the means that `bin_means` answers, from neighbouring points [values' unit].
+
+    Differences of neighbours hold the scatter of single points and hardly any of the course. 0 where a bin is a point.
+    """
+    if len(curve) <= bins:
+        return np.zeros_like(curve.values)
+    edges = np.linspace(0, len(curve), bins + 1).astype(np.int64)
+    squares = np.concatenate([[0.0], np.cumsum(np.diff(curve.values) ** 2 / 2)])
+    inside = edges[1:] - edges[:-1] - 1
+    variance = (squares[edges[1:] - 1] - squares[edges[:-1]]) / np.maximum(inside, 1)
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0) / (inside + 1)))
+
+
 def tail_mean(values: FloatArray, share: float = 0.1) -> float:
     """Mean of the last `share` of the points, at least two of them. values: [points], finite, not empty."""
     return float(values[-max(2, round(values.size * share)) :].mean())

@@ -9,6 +9,9 @@ from app.curves.curve import Curve, FloatArray
 from app.signals.matching import Pair
 from app.signals.smoothing import tail_mean
 
+# So many points of train loss are batches rather than means over epochs [points].
+MANY_POINTS = 200
+
 
 def chance_loss(num_classes: int | None) -> float | None:
     """Cross-entropy of guessing among `num_classes` equally likely classes: log C [nats]; None when C is unknown."""
@@ -44,28 +47,37 @@ class InitialLoss:
     observed: bool
 
 
-def initial_loss(train: Curve, val: Curve | None, pair: Pair | None) -> InitialLoss | None:
-    """The loss of the untrained model, None when the curves begin too late to tell.
+def initial_loss(train: Curve, val: Curve, pair: Pair) -> InitialLoss | None:
+    """The loss of the untrained model, None when the curves begin too late to tell. train: at least one point.
 
-    Read off a validation point at step 0, or off the first train point when train is logged more densely than
-    validation (it is the loss of a batch the untrained model saw). A train point that spans a whole interval between
-    evaluations is the mean over it; the line through that mean and the validation loss at its end begins at
-    2 * mean - end, which is below the truth for every curve that falls fastest at first. Train loss that ends above
-    validation loss is scaled down by as much: dropout or augmentation, not the start, holds it up.
+    Read off a validation point at step 0 that no train point accompanies, or off the first batch where every one seems
+    to have been logged: `MANY_POINTS` or more. Fewer points may be means over the intervals that they end, and the
+    loss at the beginning of the first one is extrapolated, below the truth for every curve that falls fastest at
+    first: by half of the fall from the first interval to the second; with validation at the same cadence to
+    2 * mean - end. Train loss that ends above validation loss is scaled down by as much: dropout or augmentation,
+    not the start, holds it up.
     """
-    if val is not None and len(val) and val.steps[0] == 0:
+    if len(val) and val.steps[0] == 0 < train.steps[0]:
         return InitialLoss(float(val.values[0]), 0.0, observed=True)
-    if train.steps[0] == 0:
-        return InitialLoss(float(train.values[0]), 0.0, observed=True)
     spacing = float(np.median(np.diff(train.steps[:50]))) if len(train) > 1 else math.inf
     if train.steps[0] > 1.5 * spacing:
         return None
-    if val is None or len(val) == 0 or val.steps[0] >= 5 * train.steps[0]:
-        return InitialLoss(float(train.values[0]), float(train.steps[0]), observed=True)
-    if pair is None or len(pair) == 0:
-        return None
-    held_up = max(1.0, tail_mean(pair.train) / max(tail_mean(pair.val), 1e-300))
-    return InitialLoss(2 * float(pair.train[0]) / held_up - float(pair.val[0]), float(pair.steps[0]), observed=False)
+    step, first = float(train.steps[0]), float(train.values[0])
+    held_up = _held_up(pair, first)
+    if len(pair) and val.steps[0] < 1.5 * max(step, spacing):
+        return InitialLoss(
+            2 * float(pair.train[0]) / held_up - float(pair.val[0]), float(pair.steps[0]), observed=False
+        )
+    fall = max(0.0, first - float(train.values[1])) if len(train) > 1 else 0.0
+    return InitialLoss((first + fall / 2) / held_up, step, observed=len(train) >= MANY_POINTS)
+
+
+def _held_up(pair: Pair, first: float) -> float:
+    """Train loss over validation loss at the end, at least 1; 1 too where the loss fell so far that it says nothing."""
+    if len(pair) == 0:
+        return 1.0
+    train, val = tail_mean(pair.train), tail_mean(pair.val)
+    return max(1.0, train / val) if val > first / 2 > 0 else 1.0
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Decay needed: flat, noisy, at a high rate, above the floor."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from app.curves.curve import Curves, make_curve
+from app.curves.curve import Curves, FloatArray, make_curve
 from app.rules.verdict import Clear
 from tests.builders import run
 from tests.judging import SEEDS, clear_on, finding, findings_on, skip_reason, verdict, without
@@ -52,3 +55,24 @@ def test_skips_a_short_run() -> None:
     assert reason == "train/loss has 9 of the 12 finite points that this rule needs"
     reason = skip_reason(RULE, curves.through(100), context)
     assert reason == "a late course needs 12 points or evaluations, there are 5"
+
+
+def test_a_running_job_whose_schedule_brings_the_rate_down_is_left_alone() -> None:
+    for seed in SEEDS:
+        curves, context = run("bouncing_plateau", seed)
+        half = Curves({**curves, "lr": make_curve("lr", *_falling(curves["lr"].steps))}).through(900)
+        assert isinstance(verdict(RULE, half, replace(context, state="running")), Clear)
+
+
+def test_on_a_running_job_a_constant_rate_may_still_be_cut() -> None:
+    for seed in SEEDS:
+        curves, context = run("bouncing_plateau", seed)
+        running = replace(context, state="running")
+        assert finding(RULE, curves.through(900), running).severity == "info"
+        told = replace(running, schedule="constant")
+        assert finding(RULE, curves.through(900), told).severity == "warning"
+        assert finding(RULE, without(curves, "lr").through(900), running).severity == "info"
+
+
+def _falling(steps: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return steps, 0.25 * (1 + np.cos(np.pi * np.clip(steps / steps[-1] - 0.25, 0, 1)))

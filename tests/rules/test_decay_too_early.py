@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from app.curves.curve import Curves, make_curve
-from app.rules.verdict import Clear
+from app.rules.verdict import Clear, Finding
 from tests import builders
-from tests.builders import run
+from tests.builders import SHAPES, build, run
 from tests.judging import SEEDS, clear_on, clear_on_drawn, finding, findings_on, skip_reason, verdict, without
 
 RULE = "decay_too_early"
@@ -73,6 +73,30 @@ def test_skips_when_a_side_of_the_cut_was_not_logged() -> None:
     assert "both sides" in skip_reason(RULE, Curves({"train/loss": one, "lr": rate}), context)
 
 
-def test_skips_without_a_rate() -> None:
-    curves, context = run("early_cut", 0)
-    assert skip_reason(RULE, without(curves, "lr"), context) == "lr was not logged"
+def test_a_cut_that_was_not_logged_is_seen_in_the_losses_and_only_information() -> None:
+    found = 0
+    for seed in SEEDS:
+        shape = SHAPES["early_cut"][0](np.random.default_rng([seed, 0]))
+        curves, context = build(replace(shape, batch_noise=0.01, eval_noise=0.001), seed)
+        answer = verdict(RULE, without(curves, "lr"), context)
+        found += isinstance(answer, Finding)
+        if isinstance(answer, Finding):
+            assert answer.severity == "info"
+            assert "seems to have been cut" in answer.summary
+            assert answer.onset_step == pytest.approx(finding(RULE, curves, context).onset_step, abs=60)
+    assert found >= 15
+
+
+def test_skips_when_no_rate_was_logged_and_no_cut_shows() -> None:
+    curves, context = run("healthy_cosine", 0)
+    reason = skip_reason(RULE, without(curves, "lr"), context)
+    assert reason == "lr was not logged, and no cut of it shows in the losses"
+
+
+@pytest.mark.parametrize("per_update", [True, False])
+def test_a_schedule_that_ran_out_early_is_an_early_cut(per_update: bool) -> None:
+    for seed in SEEDS:
+        shape = SHAPES["early_cut"][0](np.random.default_rng([seed, 0]))
+        faded = replace(shape, rate=lambda x: 0.05 * (1.02 + np.cos(np.pi * np.minimum(x / 0.25, 1.0))))
+        found = finding(RULE, *build(faded, seed, per_update=per_update))
+        assert found.onset_step < 0.25 * found.span[1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.curves.curve import make_curve
-from app.signals.rate import drops, rate_now, warmup_end
+from app.signals.rate import drops, fade_out, rate_at, rate_now, warmup_end
 
 
 def test_steps_of_a_staircase_are_drops() -> None:
@@ -35,3 +35,21 @@ def test_warmup_ends_where_the_rate_has_nearly_reached_its_peak() -> None:
     assert warmup_end(warm) == 18
     assert warmup_end(make_curve("lr", steps, np.full(100, 0.1))) == 0
     assert warmup_end(make_curve("lr", [], [])) == 0
+
+
+def test_rate_at_is_a_share_of_the_highest_until_then() -> None:
+    rate = make_curve("lr", [10.0, 20.0, 30.0], [0.1, 0.2, 0.05])
+    assert rate_at(rate, np.array([5.0, 10.0, 25.0, 30.0, 99.0])).tolist() == [1.0, 1.0, 1.0, 0.25, 0.25]
+    assert rate_at(make_curve("lr", [], []), np.array([1.0, 2.0])).tolist() == [1.0, 1.0]
+    assert rate_at(make_curve("lr", [1.0], [0.0]), np.array([1.0])).tolist() == [1.0]
+
+
+def test_a_fade_out_is_over_when_a_tenth_is_left_for_good() -> None:
+    steps = np.arange(1.0, 101)
+    early = make_curve("lr", steps, np.where(steps < 20, 1 - 0.05 * (steps - 1), 0.04))
+    faded = fade_out(early)
+    assert faded is not None
+    assert (faded.step, faded.end, faded.factor) == (11, 19, 0.04)
+    assert fade_out(make_curve("lr", steps, np.full(100, 0.1))) is None
+    again = make_curve("lr", steps, np.where((steps > 20) & (steps < 90), 0.01, 1.0))
+    assert fade_out(again) is None

@@ -9,6 +9,8 @@ from app.curves.curve import make_curve
 from app.signals.matching import match
 from app.signals.start import chance_loss, first_level, flat_start, initial_loss, starting_level
 
+NO_VAL = make_curve("val/loss", [], [])
+
 
 def test_chance_is_log_c() -> None:
     assert chance_loss(10) == math.log(10)
@@ -35,17 +37,18 @@ def test_initial_loss_is_read_off_where_it_was_logged() -> None:
     evaluated = initial_loss(train, val, match(train, val))
     assert evaluated is not None
     assert (evaluated.value, evaluated.step, evaluated.observed) == (2.4, 0, True)
-    late = make_curve("val/loss", [50.0, 100.0], [1.7, 1.1])
-    batch = initial_loss(train, late, match(train, late))
+    late = make_curve("val/loss", [50.0, 100.0], [1.9, 1.4])
+    means = initial_loss(train, late, match(train, late))
+    assert means is not None
+    assert (means.value, means.step, means.observed) == (pytest.approx(2.3 + 1.3 / 99 / 2), 1, False)
+    dense = make_curve("train/loss", np.arange(1.0, 301), np.linspace(2.3, 1, 300))
+    batch = initial_loss(dense, NO_VAL, match(dense, NO_VAL))
     assert batch is not None
-    assert (batch.value, batch.step, batch.observed) == (2.3, 1, True)
-    untrained = make_curve("train/loss", [0.0, 1.0], [2.5, 2.0])
-    before = initial_loss(untrained, None, None)
-    assert before is not None
-    assert (before.value, before.step) == (2.5, 0)
-    single = initial_loss(make_curve("train/loss", [3.0], [2.0]), None, None)
-    assert single is not None
-    assert single.value == 2
+    assert (round(batch.value, 2), batch.step, batch.observed) == (2.3, 1, True)
+    single = make_curve("train/loss", [3.0], [2.0])
+    only = initial_loss(single, NO_VAL, match(single, NO_VAL))
+    assert only is not None
+    assert (only.value, only.observed) == (2, False)
 
 
 def test_initial_loss_is_extrapolated_from_means_and_not_guessed_when_late() -> None:
@@ -55,8 +58,26 @@ def test_initial_loss_is_extrapolated_from_means_and_not_guessed_when_late() -> 
     guess = initial_loss(train, val, match(train, val))
     assert guess is not None
     assert (guess.value, guess.observed) == (2.5, False)
-    assert initial_loss(make_curve("train/loss", steps + 100, train.values), None, None) is None
-    assert initial_loss(train, make_curve("val/loss", [0.5], [2.0]), None) is None
+    late = make_curve("train/loss", steps + 100, train.values)
+    assert initial_loss(late, NO_VAL, match(late, NO_VAL)) is None
+    early = make_curve("val/loss", [0.5], [2.0])
+    alone = initial_loss(train, early, match(train, early))
+    assert alone is not None
+    assert alone.value == pytest.approx(2.05)
+
+
+def test_train_held_up_by_dropout_is_scaled_down_unless_the_loss_fell_far() -> None:
+    steps = np.arange(1.0, 11)
+    train = make_curve("train/loss", steps, np.linspace(3.0, 2.4, 10))
+    val = make_curve("val/loss", steps, train.values * 0.8)
+    guess = initial_loss(train, val, match(train, val))
+    assert guess is not None
+    assert guess.value == pytest.approx(2 * 3.0 * 0.8 - 2.4)
+    train = make_curve("train/loss", steps, np.linspace(3.0, 0.1, 10))
+    val = make_curve("val/loss", steps, np.linspace(2.0, 0.01, 10))
+    guess = initial_loss(train, val, match(train, val))
+    assert guess is not None
+    assert guess.value == pytest.approx(4.0)
 
 
 def test_flat_start_tells_a_cliff_from_a_decay() -> None:
