@@ -25,7 +25,7 @@ Source
 
 from pydantic import Field
 
-from app.rules.confidence import from_margins
+from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation
@@ -83,7 +83,7 @@ def _finding(
 ) -> Finding:
     return Finding(
         severity="warning",
-        confidence=from_margins(length / params.min_length, flat.suddenness / params.min_suddenness * 1.2),
+        confidence=confidence("CW001", length / params.min_length, flat.suddenness / params.min_suddenness),
         summary=f"train/loss stayed near {start:.3g} until step {flat.end_step:g}, then fell by {flat.fall:.0%}",
         onset_step=first,
         span=(first, flat.end_step),

@@ -1,4 +1,4 @@
-"""Which findings follow from which: what to fix first, and what that will make go away."""
+"""How findings hang together: which follow from which, and that their advice does not contradict itself."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,9 +15,20 @@ CAUSES = {
 
 
 def link(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The same verdicts, each finding that follows from another one naming it in `caused_by`."""
-    found = {v.code for v in verdicts if isinstance(v, Finding)}
-    return [_with_cause(v, found) if isinstance(v, Finding) else v for v in verdicts]
+    """The same verdicts, each finding that follows from another one naming it in `caused_by`.
+
+    Where one finding asks for a lower rate none asks for a higher one: a rate that throws a run off shows more surely.
+    """
+    findings = [v for v in verdicts if isinstance(v, Finding)]
+    found = {f.code for f in findings}
+    too_high = any(r.action in ("lower_lr", "decay_lr") for f in findings for r in f.recommendations)
+    linked = [_with_cause(v, found) if isinstance(v, Finding) else v for v in verdicts]
+    return [_never_raising(v) if too_high and isinstance(v, Finding) else v for v in linked]
+
+
+def _never_raising(finding: Finding) -> Finding:
+    kept = tuple(r for r in finding.recommendations if r.action != "raise_lr")
+    return replace(finding, recommendations=kept)
 
 
 def _with_cause(finding: Finding, found: set[str]) -> Finding:

@@ -1,13 +1,21 @@
-"""How sure a finding is, from how far its numbers passed their limits.
+"""How sure a finding is: the share of findings like it that were right on labelled runs."""
 
-This is a first, uncalibrated scale: it orders findings rightly (a wider margin is surer) without being a frequency yet.
-"""
+import math
+
+from app.rules.calibration import COEFFICIENTS
+
+LEAST_MARGIN, MOST_MARGIN = 0.3, 30.0
+LEAST, MOST = 0.02, 0.99
 
 
-def from_margins(*margins: float) -> float:
-    """Confidence of a finding whose weakest condition passed its limit by the factor `min(margins)`.
+def confidence(code: str, *margins: float, indirect: bool = False) -> float:
+    """Estimated probability that a finding of the rule `code` is right [0 to 1].
 
-    margins: value over limit of each condition, at least 1 when it holds. 1 gives 0.6, 2 gives 0.8, 8 gives 0.95.
+    margins: value over limit of each condition; the weakest decides, by a logistic curve in its logarithm. indirect:
+    whether the rule had to do without something it would rather have seen (a rate that was not logged, a start that
+    was extrapolated), which takes the rule's own toll.
     """
-    weakest = max(1.0, min(margins, default=1.0))
-    return round(min(0.99, 1.0 - 0.4 / weakest), 3)
+    base, slope, toll = COEFFICIENTS[code]
+    margin = min(max(min(margins), LEAST_MARGIN), MOST_MARGIN)
+    odds = base + slope * math.log(margin) - (toll if indirect else 0.0)
+    return round(min(max(1 / (1 + math.exp(-odds)), LEAST), MOST), 3)

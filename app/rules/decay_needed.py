@@ -32,7 +32,7 @@ import numpy as np
 from pydantic import Field
 
 from app.curves.curve import Curve, FloatArray
-from app.rules.confidence import from_margins
+from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
@@ -41,7 +41,7 @@ from app.signals.rate import rate_at
 from app.signals.smoothing import bin_means, bin_noise
 from app.signals.start import MANY_POINTS, starting_level
 from app.signals.trailing import BoolArray, held, trailing_level, trailing_noise, trailing_trend
-from app.signals.view import View
+from app.signals.view import SMALLEST, View
 
 MIN_POINTS = 12
 LATE_SHARE = 1 / 3
@@ -79,7 +79,7 @@ def measure(view: View, context: Context) -> Plateau | None:
     bouncing = view.pair.val if validated else loss.values
     train = trailing_trend(loss.steps, loss.values, LATE_SHARE)
     scatter = trailing_trend(loss.steps, bouncing, LATE_SHARE).scatter
-    level = np.maximum(np.abs(trailing_level(bouncing)), 1e-300)
+    level = np.maximum(np.abs(trailing_level(bouncing)), SMALLEST)
     if not validated:
         batch = trailing_level(bin_noise(view.train, _bins(view.train))) / level
         scatter = np.sqrt(np.maximum(scatter**2 - batch**2, 0.0))
@@ -159,11 +159,10 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
     begin, end = float(plateau.begin[-1]), float(plateau.steps[-1])
     logged = len(view.rate) > 0
     may_come = context.state == "running" and context.schedule != "constant"
-    assumed = (0.7 if not logged else 1.0) * (0.7 if len(view.val) == 0 else 1.0)
-    confidence = from_margins(bounce / params.min_bounce, left / params.min_left)
+    margins = (bounce / params.min_bounce, left / params.min_left)
     return Finding(
         severity="warning" if logged and not may_come else "info",
-        confidence=confidence * assumed,
+        confidence=confidence("CW002", *margins, indirect=not logged or len(view.val) == 0),
         summary=f"since step {begin:g} the loss hardly falls and bounces by {bounce:.1%} "
         + ("at a rate that is still high" if logged else "(no rate was logged)"),
         onset_step=begin,

@@ -31,7 +31,7 @@ import numpy as np
 from pydantic import Field
 
 from app.curves.curve import Curve, FloatArray
-from app.rules.confidence import from_margins
+from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
@@ -150,16 +150,16 @@ def check(view: View, context: Context, params: DecayTooEarlyParams) -> Finding 
     if at > params.latest_cut or not falling or abs(slowed) > params.max_slowed or gap > params.max_gap:
         return Clear(evidence=evidence)
     margins = (pace / params.min_pace, params.max_slowed / max(slowed, 1e-3))
-    return _finding(cut, last, from_margins(*margins), evidence)
+    return _finding(cut, last, margins, evidence)
 
 
-def _finding(cut: Cut, last: float, confidence: float, evidence: tuple[Evidence, ...]) -> Finding:
+def _finding(cut: Cut, last: float, margins: tuple[float, float], evidence: tuple[Evidence, ...]) -> Finding:
     later = min(max(3 * cut.step, last / 2), max(last, 2 * cut.step))
     logged = cut.factor is not None
     how = f"the rate was cut to {cut.factor:.2g} of itself at" if logged else "the rate seems to have been cut at about"
     return Finding(
         severity="warning" if logged else "info",
-        confidence=confidence if logged else confidence * 0.7,
+        confidence=confidence("CW003", *margins, indirect=not logged),
         summary=f"{how} step {cut.step:g}, while the loss was falling fast",
         onset_step=cut.step,
         span=(cut.step, last),

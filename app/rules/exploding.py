@@ -22,7 +22,7 @@ Source
 
 from pydantic import Field
 
-from app.rules.confidence import from_margins
+from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation
@@ -59,7 +59,7 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
     stayed = climb.peak >= params.min_peak and climb.end >= params.min_end
     if not stayed and climb.peak < params.absurd_peak:
         return Clear(evidence=evidence)
-    return _climbed(view, climb, evidence, from_margins(climb.peak / params.min_peak * 2), stayed)
+    return _climbed(view, climb, evidence, confidence("CW008", climb.peak / params.min_peak), stayed)
 
 
 def _start(view: View, context: Context) -> float:
@@ -101,11 +101,11 @@ def _not_finite(view: View, name: str, burst: NonFinite) -> Finding:
     )
 
 
-def _climbed(view: View, climb: Blowup, evidence: tuple[Evidence, ...], confidence: float, stayed: bool) -> Finding:
+def _climbed(view: View, climb: Blowup, evidence: tuple[Evidence, ...], sure: float, stayed: bool) -> Finding:
     ending = f"and ended at {climb.end:.2g} times it" if stayed else "before it came back"
     return Finding(
         severity="error" if stayed else "warning",
-        confidence=confidence,
+        confidence=sure,
         summary=f"train/loss climbed to {climb.peak:.3g} times its start {ending}",
         onset_step=climb.first_step,
         span=(climb.first_step, float(view.settled.steps[-1])),

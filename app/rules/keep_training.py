@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from app.rules.confidence import from_margins
+from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.decay_needed import bounces
 from app.rules.rule import Need, Params, Rule
@@ -113,10 +113,10 @@ def _finding(
     gain = expected_gain(late.change, late.begin, end)
     over = context.state != "running"
     logged = len(view.rate) > 0
-    confidence = from_margins(-late.change / params.min_fall * 1.1, late.certainty / params.min_certainty * 1.1)
+    margins = (-late.change / params.min_fall, late.certainty / params.min_certainty)
     return Finding(
         severity="warning" if over and logged else "info",
-        confidence=confidence if logged else confidence * 0.8,
+        confidence=confidence("CW004", *margins, indirect=not logged),
         summary=f"val/loss fell {-late.change:.0%} over the last third and was still falling at step {end:g}",
         onset_step=late.begin,
         span=(late.begin, end),

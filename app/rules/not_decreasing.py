@@ -22,7 +22,7 @@ Source
 
 from pydantic import Field
 
-from app.rules.confidence import from_margins
+from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
@@ -70,7 +70,7 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
     first = float(loss.steps[0])
     return Finding(
         severity="error",
-        confidence=from_margins(1 + 2 * (params.max_fall - fall) / max(params.max_fall, 1e-12)),
+        confidence=confidence("CW009", 1 + 2 * (params.max_fall - fall) / max(params.max_fall, 1e-12)),
         summary=f"train/loss is at {end:.4g} after {last:g} steps, where it began ({start:.4g})",
         onset_step=first,
         span=(first, last),

@@ -31,7 +31,7 @@ import numpy as np
 from pydantic import Field
 
 from app.curves.curve import FloatArray
-from app.rules.confidence import from_margins
+from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Severity
@@ -125,7 +125,7 @@ def _finding(
     but = ", although val/accuracy is still at its best" if held else ""
     return Finding(
         severity=severity,
-        confidence=from_margins(rise / params.min_rise * 1.2, gap / params.min_gap * 1.2),
+        confidence=confidence("CW005", rise / params.min_rise, gap / params.min_gap),
         summary=f"val/loss has climbed {rise:.0%} above its best since step {best_step:g}{but}",
         onset_step=best_step,
         span=(best_step, last),

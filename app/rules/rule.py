@@ -12,6 +12,7 @@ from app.rules.verdict import Clear, Evidence, Finding, Skipped, Verdict
 from app.signals.view import View
 
 LARGEST_EVIDENCE = 1e100
+LEAST_SURE = 0.5  # confidence below which nobody is warned: it is likelier wrong than right
 
 
 class Params(BaseModel):
@@ -63,6 +64,8 @@ class Rule:
         outcome = Skipped(reason=reason) if reason else self.check(view, context, params)
         if not isinstance(outcome, Skipped):
             outcome = replace(outcome, evidence=tuple(map(_bounded, outcome.evidence)))
+        if isinstance(outcome, Finding) and outcome.severity == "warning" and outcome.confidence < LEAST_SURE:
+            outcome = replace(outcome, severity="info")
         return replace(outcome, code=self.code, rule=self.name)
 
     def missing(self, view: View) -> str | None:

@@ -22,7 +22,7 @@ Source
 
 from pydantic import Field
 
-from app.rules.confidence import from_margins
+from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.decay_needed import bounces
 from app.rules.not_decreasing import NotDecreasingParams
@@ -70,7 +70,9 @@ def check(view: View, context: Context, params: UnderfittingParams) -> Finding |
         return Clear(evidence=evidence)
     return Finding(
         severity="warning" if context.num_classes and left >= SURELY_POOR * params.min_left else "info",
-        confidence=from_margins(left / params.min_left, 2 - max(gap, 0.0) / params.max_gap),
+        confidence=confidence(
+            "CW006", left / params.min_left, 2 - max(gap, 0.0) / params.max_gap, indirect=not context.num_classes
+        ),
         summary=f"train and val loss are within {abs(gap):.0%} of each other and {left:.0%} of the start is left",
         onset_step=float(pair.steps[0]),
         span=(float(pair.steps[0]), last),

@@ -25,7 +25,7 @@ Source
 
 from pydantic import Field
 
-from app.rules.confidence import from_margins
+from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
@@ -65,19 +65,19 @@ def check(view: View, context: Context, params: WrongInitialLossParams) -> Findi
     if ratio >= limit:
         if not initial.observed and tail_mean(view.train.values) >= STUCK * expected:
             return Skipped(reason=f"val/loss at step 0 was not logged, and {MAYBE_EXPLODED}")
-        return _too_high(initial, ratio, expected, evidence, from_margins(ratio / limit * 1.5))
+        return _too_high(initial, ratio, expected, evidence, ratio / limit)
     if initial.observed and ratio <= params.min_ratio:
         return _too_low(initial, expected, evidence)
     return Clear(evidence=evidence)
 
 
 def _too_high(
-    initial: InitialLoss, ratio: float, expected: float, evidence: tuple[Evidence, ...], confidence: float
+    initial: InitialLoss, ratio: float, expected: float, evidence: tuple[Evidence, ...], margin: float
 ) -> Finding:
     how = "is" if initial.observed else "seems to have been"
     return Finding(
         severity="warning",
-        confidence=confidence if initial.observed else confidence * 0.8,
+        confidence=confidence("CW007", margin, indirect=not initial.observed),
         summary=f"the initial loss {how} {initial.value:.3g}, {ratio:.2g} times the {expected:.3g} of a blind guess",
         onset_step=initial.step,
         span=(initial.step, initial.step),
