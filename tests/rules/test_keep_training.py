@@ -7,7 +7,7 @@ import pytest
 
 from app.curves.curve import FloatArray
 from app.diagnosis import diagnose
-from app.rules.keep_training import expected_gain
+from app.rules.keep_training import expected_gain, gain_interval
 from tests.builders import CHANCE, Shape, build, constant, decay, run
 from tests.judging import clear_on, finding, findings_on, skip_reason, without
 
@@ -70,3 +70,18 @@ def test_never_beside_the_advice_to_cut_the_rate() -> None:
         judged |= found
         assert not {RULE, "decay_needed"} <= found
     assert {RULE, "decay_needed"} <= judged
+
+
+def test_the_interval_holds_the_expected_gain_and_widens_with_it_and_with_the_scatter() -> None:
+    low, high = gain_interval(0.1, 0.0)
+    assert (low, high) == pytest.approx((0.04, 0.16))
+    assert gain_interval(0.0, 0.0) == (0, 0)
+    noisy = gain_interval(0.1, 0.05)
+    assert noisy[0] < low < high < noisy[1]
+    assert gain_interval(0.9, 0.5)[1] == 1
+
+
+def test_the_advice_gives_the_gain_with_its_interval() -> None:
+    for found in findings_on(RULE, "still_improving"):
+        args = found.recommendations[0].args
+        assert float(args["gain_low"]) < float(args["expected_gain"]) < float(args["gain_high"])
