@@ -10,8 +10,8 @@ Fires when
     gap <= `max_gap` and left >= `min_left`, the loss has gone down at all, and it does not bounce at a high rate
     (decay_needed): where a bouncing loss would settle is not known before the rate is lower.
 Blind spots
-    The floor of a task is not known: data that nobody could fit better look the same, so with less than twice
-    `min_left` of the start left the finding is of severity info. Without the number of classes
+    The floor of a task is not known: data that nobody could fit better look the same, so with less than 85 % of the
+    start left the finding is of severity info. Without the number of classes
     "poor" is measured against the run's own start, which says little: info as well.
     Early in a run everything looks underfit: a running job is judged only after `min_progress` of its planned steps.
 Recommends
@@ -33,7 +33,7 @@ from app.signals.start import starting_level
 from app.signals.view import View
 
 MIN_PAIRS = 4
-SURELY_POOR = 2.0  # times min_left: below it the loss may be at the floor of a hard task (a language model, say)
+SURELY_POOR = 0.85  # share of the start: below it the loss may be at the floor of a hard task (a language model, say)
 
 _CURES = (
     Recommendation("Train a larger model: twice the width or more layers.", "grow_model", {"factor": 2.0}),
@@ -69,7 +69,7 @@ def check(view: View, context: Context, params: UnderfittingParams) -> Finding |
     if gap > params.max_gap or left < params.min_left or not learned or bounces(view, context):
         return Clear(evidence=evidence)
     return Finding(
-        severity="warning" if context.num_classes and left >= SURELY_POOR * params.min_left else "info",
+        severity="warning" if context.num_classes and left >= SURELY_POOR else "info",
         confidence=confidence(
             "CW006", left / params.min_left, 2 - max(gap, 0.0) / params.max_gap, indirect=not context.num_classes
         ),

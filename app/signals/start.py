@@ -80,34 +80,33 @@ def _held_up(pair: Pair, first: float) -> float:
     return max(1.0, train / val) if val > first / 2 > 0 else 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FlatStart:
-    """A stretch at the beginning over which the loss made little of its whole fall.
+    """The stretch at the beginning over which the loss made little of its fall so far, as it stood at each point.
 
-    length_points: points until a twentieth of the fall was made.
+    All arrays: [points]. length_points: points until a twentieth of the fall was made.
     suddenness: time to the first twentieth over time to the half [ratio]: 0.07 for an exponential, 0.1 for a line,
         towards 1 for a plateau with a cliff.
-    fall: the whole fall as a share of the starting level [ratio].
+    fall: the fall so far as a share of the starting level [ratio].
     end_step: the step at which a twentieth of the fall was made [steps].
     """
 
-    length_points: int
-    suddenness: float
-    fall: float
-    end_step: float
+    length_points: FloatArray
+    suddenness: FloatArray
+    fall: FloatArray
+    end_step: FloatArray
 
 
 def flat_start(steps: FloatArray, values: FloatArray, start_level: float) -> FlatStart:
-    """Measure the plateau at the beginning of a smoothed loss. steps, values: [points], finite, at least 2."""
-    lowest = np.minimum.accumulate(values)
-    whole = start_level - float(lowest[-1])
-    if whole <= 0 or start_level <= 0:
-        return FlatStart(int(values.size), 1.0, 0.0, float(steps[-1]))
-    begun = int(np.argmax(lowest <= start_level - 0.05 * whole))
-    half = int(np.argmax(lowest <= start_level - 0.5 * whole))
+    """Measure the plateau at the beginning of a smoothed loss. steps, values: [points], finite; start_level > 0."""
+    fallen = np.maximum.accumulate(start_level - values)
+    index = np.arange(1, values.size + 1)
+    nothing = fallen <= 0
+    begun = np.minimum(np.where(nothing, index, np.searchsorted(fallen, 0.05 * fallen)), index)
+    half = np.minimum(np.where(nothing, index, np.searchsorted(fallen, 0.5 * fallen)), index)
     return FlatStart(
-        length_points=begun,
-        suddenness=(begun + 0.5) / (half + 1.0),
-        fall=whole / start_level,
-        end_step=float(steps[begun]),
+        length_points=begun.astype(np.float64),
+        suddenness=np.where(nothing, 1.0, (begun + 0.5) / (half + 1.0)),
+        fall=np.maximum(fallen, 0.0) / start_level,
+        end_step=steps[np.minimum(begun, values.size - 1)],
     )

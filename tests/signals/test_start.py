@@ -83,16 +83,26 @@ def test_train_held_up_by_dropout_is_scaled_down_unless_the_loss_fell_far() -> N
 def test_flat_start_tells_a_cliff_from_a_decay() -> None:
     steps = np.arange(1.0, 201)
     cliff = flat_start(steps, np.where(steps <= 100, 2.0, 0.5), 2.0)
-    assert cliff.length_points == 100
-    assert cliff.end_step == 101
-    assert cliff.suddenness > 0.9
-    assert cliff.fall == 0.75
+    assert cliff.length_points[-1] == 100
+    assert cliff.end_step[-1] == 101
+    assert cliff.suddenness[-1] > 0.9
+    assert cliff.fall[-1] == 0.75
     decay = flat_start(steps, 2 * np.exp(-steps / 40), 2.0)
-    assert decay.suddenness < 0.12
+    assert decay.suddenness[-1] < 0.12
     line = flat_start(steps, np.linspace(2, 0.1, 200), 2.0)
-    assert line.suddenness == pytest.approx(0.1, abs=0.02)
+    assert line.suddenness[-1] == pytest.approx(0.1, abs=0.02)
 
 
 def test_a_curve_that_never_falls_is_flat_throughout() -> None:
     flat = flat_start(np.arange(1.0, 11), np.full(10, 2.0), 2.0)
-    assert (flat.length_points, flat.fall, flat.end_step) == (10, 0.0, 10.0)
+    assert (flat.length_points[-1], flat.fall[-1], flat.end_step[-1]) == (10, 0.0, 10.0)
+
+
+def test_a_flat_start_is_told_from_its_past_alone() -> None:
+    steps = np.arange(1.0, 61)
+    values = 2 + 0.2 * np.sin(steps) - np.where(steps > 30, (steps - 30) / 30, 0.0)
+    whole = flat_start(steps, values, 2.0)
+    for through in range(2, 61):
+        part = flat_start(steps[:through], values[:through], 2.0)
+        assert part.suddenness[-1] == whole.suddenness[through - 1]
+        assert part.length_points[-1] == whole.length_points[through - 1]
