@@ -253,3 +253,15 @@ def numbers_in(diagnosis: Diagnosis) -> Iterator[float]:
         if isinstance(verdict, Finding):
             for recommendation in verdict.recommendations:
                 yield from (n for n in recommendation.args.values() if not isinstance(n, str))
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+@pytest.mark.parametrize("planned", [True, False])
+def test_steps_may_be_counted_from_zero(shape: str, planned: bool) -> None:
+    curves, context = run(shape, 0)
+    curves = Curves(
+        {name: make_curve(name, np.maximum(curve.steps - 1, 0.0), curve.values) for name, curve in curves.items()}
+    )
+    context = context if planned else replace(context, planned_steps=None)
+    for through in (0.0, 7.0, 20.0, 300.0, curves.last_step() or 0.0):
+        assert diagnose(curves.through(through), context).verdicts

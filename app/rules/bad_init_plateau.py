@@ -36,7 +36,7 @@ from app.signals.rate import warmup_end
 from app.signals.smoothing import running_median, step_means
 from app.signals.start import FlatStart, chance_loss, first_level, flat_start
 from app.signals.trailing import held, trailing_noise
-from app.signals.view import PROGRESS_BINS, View
+from app.signals.view import PROGRESS_BINS, SMALLEST, View
 
 LEAST_BINS = 8
 HELD = 0.8  # times its limit: what a length or a suddenness once found may sink to while the fall goes on
@@ -59,9 +59,8 @@ def check(view: View, context: Context, params: BadInitPlateauParams) -> Finding
     expected = chance_loss(context.num_classes)
     start = expected if expected and 0.8 * expected < observed < 1.3 * expected else observed
     flat = flat_start(loss.steps, running_median(loss.values, 3), start)
-    length = np.maximum(flat.end_step - warmup_end(view.rate), 0.0) / np.maximum(
-        loss.steps, context.planned_steps or 0.0
-    )
+    so_far = np.maximum(loss.steps, context.planned_steps or SMALLEST)
+    length = np.maximum(flat.end_step - warmup_end(view.rate), 0.0) / so_far
     noise = np.cumsum(trailing_noise(loss.values)) / np.arange(1, len(loss) + 1)
     fall_in_noise = flat.fall * start / np.maximum(noise, 1e-9 * start)
     found = (length >= params.min_length) & (flat.suddenness >= params.min_suddenness) & (flat.fall >= params.min_fall)

@@ -9,7 +9,8 @@ Statistic
 Fires when
     The loss ends in NaN or infinity (error); or it was so for a while and recovered (warning); or the peak passed
     `min_peak` and the loss ended no lower than `min_end` of its start; or the peak passed
-    `absurd_peak`, recovered or not.
+    `absurd_peak`, recovered or not; or the loss passed `min_peak`, began above a million and ended below 1e-14 of that,
+    which single precision cannot fit.
 Blind spots
     A tracker that drops or replaces NaN hides it. Between two logged means a burst can come and go unseen.
     A short spike that recovers is not an explosion and is not reported.
@@ -32,6 +33,9 @@ from app.signals.start import chance_loss, first_level, initial_loss
 from app.signals.view import View
 
 EARLY = 0.1  # share of the run
+# A prediction is right to seven digits at best, so a squared error falls to the square of that and no further; and no
+# sane cross-entropy, which can fall to nothing, begins in the millions.
+SINGLE_PRECISION, HUGE = 1e-7, 1e6
 
 
 class ExplodingParams(Params):
@@ -57,7 +61,7 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
         Evidence("end", climb.end, params.min_end, "x start"),
     )
     stayed = climb.peak >= params.min_peak and climb.end >= params.min_end
-    if not stayed and climb.peak < params.absurd_peak:
+    if not stayed and climb.peak < params.absurd_peak and not _impossible(view):
         return Clear(evidence=evidence)
     return _climbed(view, climb, evidence, confidence("CW008", climb.peak / params.min_peak), stayed)
 
@@ -70,6 +74,12 @@ def _start(view: View, context: Context) -> float:
     initial = initial_loss(view.train, view.val, view.pair)
     seen = initial.value if initial and initial.observed else 0.0
     return max(seen, chance_loss(context.num_classes) or 0.0) or first_level(view.train)
+
+
+def _impossible(view: View) -> bool:
+    """Whether the first level is no start but a blow-up: more fell away than single precision can hold."""
+    first = float(view.settled.values[0])
+    return first >= HUGE and tail_mean(view.settled.values) <= SINGLE_PRECISION**2 * first
 
 
 def _not_finite(view: View, name: str, burst: NonFinite) -> Finding:

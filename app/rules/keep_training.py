@@ -37,7 +37,7 @@ from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.rate import rate_at
 from app.signals.trailing import held, trailing_level, trailing_trend
-from app.signals.view import View
+from app.signals.view import SMALLEST, View
 
 MIN_PAIRS = 4
 LATE_SHARE = 1 / 3
@@ -50,7 +50,7 @@ class KeepTrainingParams(Params):
     """Tunable numbers of keep_training."""
 
     min_fall: float = Field(0.04, gt=0, description="Fall of val loss over the last third [relative]")
-    min_certainty: float = Field(2.0, gt=0, description="Fall of val loss over the last third [normal deviate]")
+    min_certainty: float = Field(1.645, gt=0, description="Fall of val loss over the last third [normal deviate]")
     min_shared: float = Field(0.3, gt=0, description="Fall of val over fall of train [ratio]")
     min_rate: float = Field(0.5, gt=0, le=1, description="Rate that can still teach [share of the highest rate]")
     min_progress: float = Field(0.5, ge=0, le=1, description="Part of the planned steps before which none is judged")
@@ -77,10 +77,10 @@ def check(view: View, context: Context, params: KeepTrainingParams) -> Finding |
         return Skipped(reason=f"at step {last:g} of {context.planned_steps:g} going on is what is planned anyway")
     val, train = (trailing_trend(pair.steps, values, LATE_SHARE, MIN_PAIRS) for values in (pair.val, pair.train))
     fall, certainty = -val.change, val.fall_certainty
-    shared = np.where(train.change < 0, val.change / np.minimum(train.change, -1e-300), 0.0)
+    shared = np.where(train.change < 0, val.change / np.minimum(train.change, -SMALLEST), 0.0)
     rate = rate_at(view.rate, pair.steps)
     level = trailing_level(pair.val)
-    above = level / np.minimum.accumulate(level) - 1
+    above = level / np.maximum(np.minimum.accumulate(level), SMALLEST) - 1
     at_best = above <= np.maximum(val.scatter, AT_BEST)
     high = (rate >= params.min_rate) & at_best & (pair.steps >= earliest)
     found = high & (fall >= params.min_fall) & (certainty >= params.min_certainty) & (shared >= params.min_shared)

@@ -39,7 +39,7 @@ from app.signals.noise import scatter
 from app.signals.smoothing import running_median, tail_mean
 from app.signals.start import chance_loss, first_level
 from app.signals.trailing import held, trailing_level, trailing_noise
-from app.signals.view import View
+from app.signals.view import LARGEST, SMALLEST, View
 
 MIN_PAIRS = 6
 LEVEL_SHARE, LEVEL_POINTS = 0.1, 3
@@ -74,20 +74,20 @@ def climb(view: View, context: Context) -> Climb:
     level = trailing_level(pair.val, LEVEL_SHARE, LEVEL_POINTS)
     level[: LEVEL_POINTS - 1] = np.maximum.accumulate(pair.val)[: LEVEL_POINTS - 1]
     best = np.minimum.accumulate(level)
-    size = np.maximum(np.abs(best), 1e-300)
+    size = np.maximum(np.abs(best), SMALLEST)
     start = chance_loss(context.num_classes) or np.maximum(first_level(view.train), np.maximum.accumulate(pair.val))
     points = np.maximum(LEVEL_POINTS, np.rint(LEVEL_SHARE * np.arange(1, len(pair) + 1)))
     error = trailing_noise(pair.val) * np.sqrt(2 / points)
     rise = (level - best) / size
     best_step = np.maximum.accumulate(np.where(level <= best, pair.steps, 0.0))
-    to_go = np.maximum((context.planned_steps or 0.0) - pair.steps, 0.0)
+    to_go = np.clip((context.planned_steps or 0.0) - pair.steps, 0.0, np.sqrt(LARGEST))
     train = trailing_level(pair.train, LEVEL_SHARE, LEVEL_POINTS)
     return Climb(
         rise=rise,
-        in_noise=(level - best) / np.maximum(error, np.maximum(1e-9 * size, 1e-300)),
-        share=(level - best) / np.maximum(start - best, 1e-300),
-        ahead=rise * (1 + to_go / np.maximum(pair.steps - best_step, 1e-300)),
-        gap=(level - train) / np.where(level == 0, 1.0, np.abs(level)),
+        in_noise=(level - best) / np.maximum(error, np.maximum(1e-9 * size, SMALLEST)),
+        share=(level - best) / np.maximum(start - best, SMALLEST),
+        ahead=rise * (1 + to_go / np.maximum(pair.steps - best_step, np.sqrt(SMALLEST))),
+        gap=(level - train) / np.maximum(np.abs(level), SMALLEST),
     )
 
 

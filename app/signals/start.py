@@ -108,5 +108,5 @@ def flat_start(steps: FloatArray, values: FloatArray, start_level: float) -> Fla
         length_points=begun.astype(np.float64),
         suddenness=np.where(nothing, 1.0, (begun + 0.5) / (half + 1.0)),
         fall=np.maximum(fallen, 0.0) / start_level,
-        end_step=steps[np.minimum(begun, values.size - 1)],
+        end_step=steps[np.minimum(begun, index - 1)],
     )

@@ -114,3 +114,13 @@ def test_chance_is_where_a_run_without_an_observed_start_began() -> None:
     _, context = run("explodes", 0)
     found = finding(RULE, curves, context)
     assert found.evidence[0].value == pytest.approx(3857.0 / CHANCE)
+
+
+def test_a_first_mean_that_no_fit_could_fall_from_held_the_explosion() -> None:
+    falling = [1e25, 1e23, 1e22, 1e20, 1e15, 1e10, 1e5, 1.0, 1e-3, 1e-4]
+    _, context = run("explodes", 0)
+    context = replace(context, num_classes=None, planned_steps=None, state="finished")
+    found = finding(RULE, curves_of(train_loss=falling, val_loss=falling), context)
+    assert found.severity == "warning"
+    prices = [2e9, 1e9, 3e8, 1e8, 5e7, 2e7, 1e7, 8e6, 7e6, 6e6]
+    assert isinstance(verdict(RULE, curves_of(train_loss=prices, val_loss=prices), context), Clear)
