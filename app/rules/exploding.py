@@ -13,7 +13,9 @@ Fires when
     which single precision cannot fit.
 Blind spots
     A tracker that drops or replaces NaN hides it. Between two logged means a burst can come and go unseen.
-    A short spike that recovers is not an explosion and is not reported.
+    A short spike that recovers is not an explosion. The evidence counts such spikes, and says at what distance they
+    come where it is always the same: `spikes_at_epoch_boundaries` where that is the distance of the evaluations, which
+    points at the order of the data. Means over many updates hide them.
 Recommends
     A lower rate (a tenth when it happened in the first tenth of the run, a third later), warm-up when the rate was
     rising, and the checkpoint from before.
@@ -21,6 +23,7 @@ Source
     The lecture's list of what a loss curve shows: a loss that goes to Inf or NaN has too high a rate or a bad start.
 """
 
+import numpy as np
 from pydantic import Field
 
 from app.rules.confidence import confidence
@@ -29,6 +32,7 @@ from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation
 from app.signals.explosion import Blowup, NonFinite, blowup, cause_of_non_finite, non_finite
 from app.signals.smoothing import tail_mean
+from app.signals.spikes import TOLERANCE, spikes
 from app.signals.start import chance_loss, first_level, initial_loss
 from app.signals.view import View
 
@@ -55,10 +59,11 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
     start = _start(view, context)
     climb = blowup(view.settled.steps, view.settled.values, start, tail_mean(view.settled.values))
     if climb is None:
-        return Clear(evidence=(Evidence("non_finite_points", 0.0, 0.0, "points"),))
+        return Clear(evidence=(Evidence("non_finite_points", 0.0, 0.0, "points"), *_spikes(view)))
     evidence = (
         Evidence("peak", climb.peak, params.min_peak, "x start"),
         Evidence("end", climb.end, params.min_end, "x start"),
+        *_spikes(view),
     )
     stayed = climb.peak >= params.min_peak and climb.end >= params.min_end
     if not stayed and climb.peak < params.absurd_peak and not _impossible(view):
@@ -80,6 +85,22 @@ def _impossible(view: View) -> bool:
     """Whether the first level is no start but a blow-up: more fell away than single precision can hold."""
     first = float(view.settled.values[0])
     return first >= HUGE and tail_mean(view.settled.values) <= SINGLE_PRECISION**2 * first
+
+
+def _spikes(view: View) -> tuple[Evidence, ...]:
+    """How many short spikes train loss has, and how they recur; nothing where it has none."""
+    seen = spikes(view.train)
+    if seen is None:
+        return ()
+    if seen.every is None:
+        return (Evidence("spikes", float(seen.count), None, "spikes"),)
+    between = float(np.median(np.diff(view.val.steps))) if len(view.val) > 1 else 0.0
+    at_evaluations = abs(seen.every - between) <= TOLERANCE * between
+    name = "spikes_at_epoch_boundaries" if at_evaluations else "spikes"
+    return (
+        Evidence(name, float(seen.count), None, "spikes"),
+        Evidence("spikes_every", seen.every, None, "steps"),
+    )
 
 
 def _not_finite(view: View, name: str, burst: NonFinite) -> Finding:

@@ -124,3 +124,37 @@ def test_a_first_mean_that_no_fit_could_fall_from_held_the_explosion() -> None:
     assert found.severity == "warning"
     prices = [2e9, 1e9, 3e8, 1e8, 5e7, 2e7, 1e7, 8e6, 7e6, 6e6]
     assert isinstance(verdict(RULE, curves_of(train_loss=prices, val_loss=prices), context), Clear)
+
+
+def _spiky(every: int, evaluated_every: int | None) -> dict[str, float]:
+    """The evidence on a healthy run of 400 updates with a spike at even distances."""
+    rng = np.random.default_rng(3)
+    steps = np.arange(1.0, 401)
+    train = (0.5 + 2 * np.exp(-steps / 60)) * (1 + 0.02 * rng.standard_normal(400))
+    train[every::every] *= 2
+    found = [make_curve("train/loss", steps, train)]
+    if evaluated_every:
+        evaluated = steps[evaluated_every - 1 :: evaluated_every]
+        found.append(make_curve("val/loss", evaluated, 0.6 + 2 * np.exp(-evaluated / 60)))
+    _, context = run("explodes", 0)
+    judged = verdict(RULE, Curves({curve.name: curve for curve in found}), context)
+    assert isinstance(judged, Clear)
+    return {e.name: e.value for e in judged.evidence}
+
+
+def test_spikes_that_recover_are_said_to_be_at_epoch_boundaries() -> None:
+    evidence = _spiky(50, evaluated_every=50)
+    assert (evidence["spikes_at_epoch_boundaries"], evidence["spikes_every"]) == (7, 50)
+
+
+@pytest.mark.parametrize("evaluated_every", [20, None])
+def test_spikes_elsewhere_are_only_counted(evaluated_every: int | None) -> None:
+    evidence = _spiky(50, evaluated_every)
+    assert (evidence["spikes"], evidence["spikes_every"]) == (7, 50)
+    assert "spikes_at_epoch_boundaries" not in evidence
+
+
+def test_uneven_spikes_have_no_distance() -> None:
+    evidence = _spiky(120, evaluated_every=40)
+    assert evidence["spikes"] == 3
+    assert "spikes_every" not in evidence
