@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -30,9 +30,13 @@ class Recorder:
     Started and stopped on the event loop that calls `record`. A process makes one.
     """
 
-    def __init__(self, database: Database, queue_points: int) -> None:
+    def __init__(
+        self, database: Database, queue_points: int, wrote: Callable[[Iterable[int]], None] = lambda _: None
+    ) -> None:
+        """wrote: told the runs of every transaction that was committed, in the recorder's thread."""
         self._database = database
         self._limit = queue_points
+        self._wrote = wrote
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._queued_points = 0  # changed on the event loop only
         self._accepting = False
@@ -105,6 +109,7 @@ class Recorder:
                 return [error]
             # One of them is to blame, and the others must not pay for it.
             return [self._write([waiting])[0] for waiting in group]
+        self._wrote({waiting.batch.run_id for waiting in group})
         return [None] * len(group)
 
     def _answer(self, group: Sequence[_Waiting], errors: Sequence[Exception | None]) -> None:

@@ -8,10 +8,10 @@ from dataclasses import asdict, replace
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
+from app.compactor import Compactor
 from app.curves.curve import Curve
 from app.curves.points import Points
 from app.curves.roles import role_of, to_roles
-from app.curves.thinning import for_display
 from app.diagnosis import Diagnosis, RawParams, judge, resolve_params
 from app.errors import InvalidInput, UnknownCurve, UnknownProject, UnknownRun
 from app.limits import check_attempt, check_name, check_page, check_points, check_text
@@ -21,7 +21,7 @@ from app.recorder import Recorder
 from app.rules.catalogue import CATALOGUE_VERSION
 from app.rules.context import Context, RunState
 from app.settings import Settings
-from app.storage import chunks, migrate, runs
+from app.storage import chunks, migrate, runs, thinned
 from app.storage.database import Database, make_engine
 
 _RECENT_RUNS = 10_000
@@ -32,9 +32,10 @@ _CONTEXT = TypeAdapter(Context)
 class Service:
     """Made with a store and a recorder by whoever starts the server; used by api/ and cli/."""
 
-    def __init__(self, database: Database, recorder: Recorder) -> None:
+    def __init__(self, database: Database, recorder: Recorder, compactor: Compactor) -> None:
         self._database = database
         self._recorder = recorder
+        self._compactor = compactor
         self._run_ids: Recent[tuple[str, str], int] = Recent(_RECENT_RUNS)
         self._diagnoses: Recent[str, Diagnosis] = Recent(_RECENT_DIAGNOSES)
 
@@ -42,10 +43,12 @@ class Service:
         """Bring an embedded database to this version's schema and begin to take points. Raises SchemaMismatch."""
         await asyncio.to_thread(migrate.prepare, self._database.engine)
         await self._recorder.start()
+        self._compactor.start()
 
     async def close(self) -> None:
         """Write what still waits, then let go of the database."""
         await self._recorder.stop()
+        await asyncio.to_thread(self._compactor.stop)
         self._database.close()
 
     def check(self) -> None:
@@ -165,10 +168,10 @@ class Service:
             known = chunks.curve_names(connection, stored.id)
             if missing := sorted(set(names or ()) - set(known)):
                 raise UnknownCurve(f"run {run!r} has no curve {missing[0]!r}")
-            curves = chunks.read(connection, stored.id, known if names is None else names)
-        if max_points is None:
-            return curves
-        return {name: for_display(curve, max_points) for name, curve in curves.items()}
+            wanted = known if names is None else names
+            if max_points is None:
+                return chunks.read(connection, stored.id, wanted)
+            return thinned.read_for_display(connection, stored.id, wanted, max_points)
 
     def diagnosis_version(self, project: str, run: str) -> str:
         """Changes whenever the diagnosis of the run can change: what an ETag is made of. Reads no points."""
@@ -201,7 +204,9 @@ class Service:
         if at_step is None and (recent := self._diagnoses.get(version)) is not None:
             return recent
         names = [n for n in chunks.curve_names(connection, run.id) if home.roles.get(n, role_of(n).name)]
-        logged = chunks.read(connection, run.id, names)
+        # A replay cuts within what bins hold together, so it reads the points themselves.
+        read = thinned.read_for_rules if at_step is None else chunks.read
+        logged = read(connection, run.id, names)
         found = judge(logged, run.context, roles=home.roles, params=home.params, at_step=at_step)
         diagnosis = replace(found, run=run.name, project=home.name)
         if at_step is None:
@@ -216,7 +221,8 @@ class Service:
 def make_service(settings: Settings) -> Service:
     """A service that has not connected yet: await its `start`, and its `close` at the end. Raises InvalidInput."""
     database = Database(make_engine(settings.database_url))
-    return Service(database, Recorder(database, settings.queue_points))
+    compactor = Compactor(database)
+    return Service(database, Recorder(database, settings.queue_points, compactor.note), compactor)
 
 
 def _find_project(connection: Connection, name: str) -> runs.StoredProject:

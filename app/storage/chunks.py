@@ -169,31 +169,35 @@ def curve_names(connection: Connection, run_id: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def curve_ids(connection: Connection, run_id: int, names: Sequence[str]) -> dict[str, int]:
+    """Raw name -> number of the curve, in name order, for those of the names that the run has."""
+    wanted = set(names)
+    query = select(curves.c.name, curves.c.curve).where(curves.c.run_id == run_id).order_by(curves.c.name)
+    return {name: curve for name, curve in connection.execute(query) if name in wanted}
+
+
+def first_steps(connection: Connection, run_id: int) -> dict[int, float]:
+    """Attempt -> the first step it trained, for those that trained."""
+    query = select(attempts.c.attempt, attempts.c.first_step).where(attempts.c.run_id == run_id)
+    return {attempt: first for attempt, first in connection.execute(query) if first is not None}
+
+
 def read(connection: Connection, run_id: int, names: Sequence[str]) -> dict[str, Curve]:
     """The curves of these raw names, in name order, as a reader sees them: attempts and repeated steps resolved.
 
     Raises CorruptBlock.
     """
-    wanted = set(names)
-    query = select(curves.c.name, curves.c.curve).where(curves.c.run_id == run_id).order_by(curves.c.name)
-    ids = {name: curve for name, curve in connection.execute(query) if name in wanted}
-    first_steps = {
-        attempt: first
-        for attempt, first in connection.execute(
-            select(attempts.c.attempt, attempts.c.first_step).where(attempts.c.run_id == run_id)
-        )
-        if first is not None
-    }
-    found = {}
-    for name, curve in ids.items():
-        rows = connection.execute(
-            select(chunks.c.attempt, chunks.c.block)
-            .where(chunks.c.run_id == run_id, chunks.c.curve == curve)
-            .order_by(chunks.c.attempt, chunks.c.sequence)
-        )
-        parts = [_attempt(attempt, [row[1] for row in blocks]) for attempt, blocks in groupby(rows, lambda row: row[0])]
-        found[name] = resolve(name, parts, first_steps)
-    return found
+    ids = curve_ids(connection, run_id, names)
+    trained = first_steps(connection, run_id)
+    query = (
+        select(chunks.c.curve, chunks.c.attempt, chunks.c.block)
+        .where(chunks.c.run_id == run_id, chunks.c.curve.in_(ids.values()))
+        .order_by(chunks.c.curve, chunks.c.attempt, chunks.c.sequence)
+    )
+    parts: dict[int, list[AttemptPoints]] = {curve: [] for curve in ids.values()}
+    for (curve, attempt), rows in groupby(connection.execute(query), lambda row: (row[0], row[1])):
+        parts[curve].append(_attempt(attempt, [row[2] for row in rows]))
+    return {name: resolve(name, parts[curve], trained) for name, curve in ids.items()}
 
 
 def _attempt(attempt: int, blocks: Sequence[bytes]) -> AttemptPoints:

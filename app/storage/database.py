@@ -14,6 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.errors import InvalidInput, StorageFull, StorageUnavailable, Unavailable
 
 _LOCK_WAIT_S = 10  # how long a transaction waits for another writer before it gives up
+_KEPT_FREE = 20  # one page in so many may stay free
+_PAGES_AT_ONCE = 1000  # 4 MB; others write in between
 _READABLE = "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters percent-encoded"
 _UNAVAILABLE_SQLITE = {
     sqlite3.SQLITE_BUSY,
@@ -70,6 +72,8 @@ def make_engine(url: str) -> Engine:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # for `shrink`; a file that has tables would need VACUUM
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # an acknowledged point survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
@@ -86,8 +90,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._on_sqlite = engine.dialect.name == "sqlite"
-        reader = {} if self._on_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self.on_sqlite = engine.dialect.name == "sqlite"
+        reader = {} if self.on_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reader = engine.execution_options(**reader)
         self._writer = engine.execution_options(writes=True)
         # SQLite's waiting writers poll and may starve; those of one process queue here instead.
@@ -106,7 +110,7 @@ class Database:
 
         Raises StorageUnavailable, StorageFull.
         """
-        if self._on_sqlite:
+        if self.on_sqlite:
             with self._write_lock, translated(), self._writer.begin() as connection:
                 yield connection
         else:
@@ -116,8 +120,25 @@ class Database:
 
     def _bound_waiting(self, connection: Connection) -> None:
         # A reader waits as well where a table is locked whole, as by VACUUM FULL, and would wait for ever.
-        if not self._on_sqlite:
+        if not self.on_sqlite:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_S}s'")
+
+    def shrink(self) -> None:
+        """Give back to the file system what compaction and deletion left free in a SQLite file, when it is much."""
+        if not self.on_sqlite:
+            return
+        with self.reading() as connection:
+            free, all_pages = (
+                connection.exec_driver_sql(f"PRAGMA {name}_count").scalar_one() for name in ("freelist", "page")
+            )
+        # The rest is for what is written next: a file that shrinks and grows all the time gains nothing.
+        surplus = free - all_pages // _KEPT_FREE
+        while surplus > 0:
+            with self._write_lock, translated(), self.engine.connect() as connection:
+                # The statement takes a step a page. Only executescript takes them all, and in a transaction of its own.
+                driver: Any = connection.connection.driver_connection
+                driver.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+            surplus -= _PAGES_AT_ONCE
 
     def close(self) -> None:
         """Close every connection."""

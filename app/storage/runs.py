@@ -127,6 +127,13 @@ def list_runs(
     return [_run(row) for row in connection.execute(query)]
 
 
+def ids_after(connection: Connection, after: int, limit: int) -> list[int]:
+    """Ids of runs of any project, in order, after this one."""
+    return list(
+        connection.execute(select(runs.c.id).where(runs.c.id > after).order_by(runs.c.id).limit(limit)).scalars()
+    )
+
+
 def _run_query(project_id: int) -> Select[Any]:
     return select(runs).where(runs.c.project_id == project_id)
 

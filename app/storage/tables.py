@@ -98,6 +98,8 @@ curves = Table(
     _run_id(),
     Column("curve", Integer, primary_key=True, autoincrement=False),
     Column("name", NAME, nullable=False),
+    # Chunks up to this sequence are settled: sorted, and of one attempt no two share a stretch of steps.
+    Column("settled", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("run_id", "name"),
 )
 
@@ -120,4 +122,15 @@ chunks = Table(
     Column("first_step", Double, nullable=False),  # least step of the block, which need not be sorted
     Column("last_step", Double, nullable=False),
     Column("block", LargeBinary, nullable=False),  # see blocks.py
+)
+
+# Beside the chunks and not within, because what reads bins must not walk past blocks of many megabytes.
+bins = Table(
+    "bins",
+    metadata,
+    _run_id(),
+    Column("curve", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),  # of the chunk that they sum up
+    Column("bins", LargeBinary, nullable=False),  # see bins.py
 )

@@ -77,8 +77,8 @@ def test_a_changed_byte_is_refused(at: int):
 
 
 def test_a_later_format_is_refused_by_its_number():
-    with pytest.raises(CorruptBlock, match="version 2"):
-        decode(b"\2" + BLOCK[1:])
+    with pytest.raises(CorruptBlock, match="version 3"):
+        decode(b"\3" + BLOCK[1:])
 
 
 @pytest.mark.parametrize(
