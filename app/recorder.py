@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from app.curves.points import Points
 from app.errors import Overloaded, StorageUnavailable, Unavailable
 from app.storage import chunks
-from app.storage.chunks import Batch
+from app.storage.chunks import Batch, Known
 from app.storage.database import Database
 
 # Bounds the lists of ids in one statement; far more requests than wait at once in practice.
 _LARGEST_GROUP = 1000
+_MOST_KNOWN = 100_000  # curves whose numbers are remembered
+_LONGEST_WAIT_S = 30.0  # for a database that is connected and does not answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,7 @@ class Recorder:
         self._database = database
         self._limit = queue_points
         self._wrote = wrote
+        self._known = Known()  # used by the recorder's thread only
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._queued_points = 0  # changed on the event loop only
         self._accepting = False
@@ -76,7 +79,12 @@ class Recorder:
         waiting = _Waiting(Batch(run_id, attempt, kept), count, self._loop.create_future())
         self._queued_points += count
         self._queue.put(waiting)
-        await waiting.written
+        try:
+            await asyncio.wait_for(waiting.written, _LONGEST_WAIT_S)
+        except TimeoutError:
+            raise StorageUnavailable(
+                "the database does not answer; these points may be stored or not, and may be sent again"
+            ) from None
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -100,15 +108,19 @@ class Recorder:
         """What went wrong for each, None for those that are on disk."""
         try:
             with self._database.writing() as connection:
-                chunks.write(connection, [waiting.batch for waiting in group])
+                chunks.write(connection, [waiting.batch for waiting in group], self._known)
         except Unavailable as error:
+            self._known.forget()
             return [error] * len(group)
         except Exception as error:
+            self._known.forget()
             # Whatever it is, every request gets its answer, or it would wait for ever.
             if len(group) == 1:
                 return [error]
             # One of them is to blame, and the others must not pay for it.
             return [self._write([waiting])[0] for waiting in group]
+        if len(self._known.curves) > _MOST_KNOWN:
+            self._known.forget()
         self._wrote({waiting.batch.run_id for waiting in group})
         return [None] * len(group)
 

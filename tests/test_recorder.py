@@ -227,6 +227,21 @@ def test_a_lock_that_never_ends_is_unavailable_and_everyone_is_told(
     impatient.close()
 
 
+def test_a_database_that_does_not_answer_leaves_nobody_waiting(
+    database: Database, run_ids: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("app.recorder._LONGEST_WAIT_S", 0.2)
+
+    async def main() -> None:
+        async with recording(database) as recorder:
+            with held_up(database), pytest.raises(StorageUnavailable, match="may be sent again"):
+                await recorder.record(run_ids[0], loss(1), None)
+            await recorder.record(run_ids[0], loss(1, 2), None)
+
+    asyncio.run(main())
+    assert set(stored(database, run_ids[0])) == {1, 2}
+
+
 def test_a_full_disk_is_told_and_what_was_acknowledged_stays(database: Database, run_ids: list[int]):
     if database.engine.dialect.name != "sqlite":
         pytest.skip("only SQLite lets a test limit the size of its file")

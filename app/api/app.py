@@ -1,7 +1,12 @@
 """The application: every room wired together, nothing made at import."""
 
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from multiprocessing.connection import wait
 from typing import Any
 
 from anyio import CapacityLimiter
@@ -76,7 +81,15 @@ def create_app(settings: Settings) -> FastAPI:
 
 def create_app_from_environ() -> FastAPI:
     """The same from `CURVEWISE_*`: what each of several worker processes calls. Raises InvalidInput."""
+    if (supervisor := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_end_with, args=(supervisor.sentinel,), daemon=True).start()
     return create_app(settings_from())
+
+
+def _end_with(sentinel: int) -> None:
+    """A worker whose supervisor was killed stops as one that was told to: nobody would restart it, or stop it."""
+    wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -85,7 +85,7 @@ BY_ERROR: Mapping[type[errors.CurvewiseError], Kind] = {
     errors.StorageUnavailable: Kind(
         "storage-unavailable", 503, "The database does not answer", "the database is locked; try again"
     ),
-    errors.StorageFull: Kind("storage-full", 503, "The database has no room left", "the disk is full"),
+    errors.StorageFull: Kind("storage-full", 507, "The database has no room left", "the disk is full"),
     errors.SchemaMismatch: Kind(
         "schema-mismatch", 503, "The database has another schema", "run `curvewise migrate` and start again"
     ),

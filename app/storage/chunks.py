@@ -1,8 +1,9 @@
 """The log of chunks: batches of points in, curves out."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from types import ModuleType
@@ -56,16 +57,18 @@ def _note_first_step(dialect: ModuleType) -> Insert:
 
 # The statements of the write path are built once: building them took longer than running them.
 _RUN_IDS: BindParameter[Sequence[int]] = bindparam("run_ids", expanding=True)
-_LOCK_RUNS = (
-    # In id order, so that two servers that write the same runs wait for each other and never both.
-    select(runs.c.id, runs.c.attempt, runs.c.revision)
-    .where(runs.c.id.in_(_RUN_IDS))
-    .order_by(runs.c.id)
-    .with_for_update()
+# In id order, so that two servers that write the same runs wait for each other and never both. Not FOR UPDATE, which
+# would wait for whoever stores a chunk of the run, as a compactor does.
+_IN_ORDER = (
+    select(runs.c.id).where(runs.c.id.in_(_RUN_IDS)).order_by(runs.c.id).with_for_update(key_share=True).cte("in_order")
 )
-_COUNT_UP = (
-    update(runs).where(runs.c.id.in_(_RUN_IDS)).values(revision=runs.c.revision + 1, updated_at=bindparam("now"))
-)
+_COUNT_UP = {
+    dialect: update(runs)
+    .where(which)
+    .values(revision=runs.c.revision + 1, updated_at=bindparam("now"))
+    .returning(runs.c.id, runs.c.attempt, runs.c.revision)
+    for dialect, which in (("sqlite", runs.c.id.in_(_RUN_IDS)), ("postgresql", runs.c.id == _IN_ORDER.c.id))
+}
 _OPEN_ATTEMPT = update(runs).where(runs.c.id == bindparam("run")).values(attempt=bindparam("latest"), state="running")
 _CURVES = select(curves.c.run_id, curves.c.curve, curves.c.name).where(curves.c.run_id.in_(_RUN_IDS))
 _INSERT_CURVE = insert(curves)
@@ -73,45 +76,63 @@ _INSERT_CHUNK = insert(chunks)
 _NOTE_FIRST_STEP = {"sqlite": _note_first_step(sqlite), "postgresql": _note_first_step(postgresql)}
 
 
-def write(connection: Connection, batches: Sequence[Batch]) -> None:
-    """Store batches in the order given: one chunk for each curve and attempt of each run. Raises UnknownRun."""
+@dataclass
+class Known:
+    """What a writer need not ask for again; to be forgotten when a transaction fails."""
+
+    curves: dict[tuple[int, str], int] = field(default_factory=dict)  # (run, name) -> number
+    first_steps: dict[tuple[int, int], float] = field(default_factory=dict)  # (run, attempt) -> no later than this
+
+    def forget(self) -> None:
+        """Everything."""
+        self.curves.clear()
+        self.first_steps.clear()
+
+
+def write(connection: Connection, batches: Sequence[Batch], known: Known | None = None) -> None:
+    """Store batches in the order given: one chunk for each curve and attempt of each run. Raises UnknownRun.
+
+    known: of the writer whose transaction this is. It is added to here, so it must be forgotten if that fails.
+    """
+    known = known or Known()
     run_ids = sorted({batch.run_id for batch in batches})
-    locked = connection.execute(_LOCK_RUNS, {"run_ids": run_ids}).all()
+    values = {"run_ids": run_ids, "now": datetime.now(UTC)}
+    locked = connection.execute(_COUNT_UP[connection.dialect.name], values).all()
     if len(locked) < len(run_ids):
         raise UnknownRun("the run was deleted while its points waited")
     latest = {row.id: row.attempt for row in locked}
-    sequences = {row.id: row.revision + 1 for row in locked}
+    sequences = {row.id: row.revision for row in locked}
     parts: dict[_Key, list[Points]] = defaultdict(list)
     for batch in batches:
         attempt = latest[batch.run_id] if batch.attempt is None else batch.attempt
         latest[batch.run_id] = max(attempt, latest[batch.run_id])
         for points in batch.points:
             parts[_Key(batch.run_id, attempt, points.name)].append(points)
-    connection.execute(_COUNT_UP, {"run_ids": run_ids, "now": datetime.now(UTC)})
     if opened := [{"run": row.id, "latest": latest[row.id]} for row in locked if latest[row.id] > row.attempt]:
         connection.execute(_OPEN_ATTEMPT, opened)
-    ids = _curve_ids(connection, run_ids, parts)
-    rows = [_chunk(key, ids, sequences[key.run_id], part) for key, part in parts.items()]
+    _number_curves(connection, parts, known)
+    rows = [_chunk(key, known.curves, sequences[key.run_id], part) for key, part in parts.items()]
     connection.execute(_INSERT_CHUNK, rows)
-    _note_first_steps(connection, zip(parts, rows, strict=True))
+    _note_first_steps(connection, zip(parts, rows, strict=True), known)
 
 
-def _curve_ids(connection: Connection, run_ids: Sequence[int], keys: Iterable[_Key]) -> dict[tuple[int, str], int]:
-    """(run, name) -> number of the curve; new names get the run's next numbers, which its lock makes safe."""
-    known = {}
+def _number_curves(connection: Connection, keys: Iterable[_Key], known: Known) -> None:
+    """Give every curve its number; new names get the run's next ones, which its lock makes safe."""
+    missing = {(key.run_id, key.name) for key in keys} - known.curves.keys()
+    if not missing:
+        return
     following: dict[int, int] = defaultdict(lambda: 1)
-    for run_id, curve, name in connection.execute(_CURVES, {"run_ids": run_ids}):
-        known[run_id, name] = curve
+    for run_id, curve, name in connection.execute(_CURVES, {"run_ids": sorted({run_id for run_id, _ in missing})}):
+        known.curves[run_id, name] = curve
         following[run_id] = max(following[run_id], curve + 1)
     added = []
-    for key in keys:
-        if (key.run_id, key.name) not in known:
-            known[key.run_id, key.name] = curve = following[key.run_id]
-            following[key.run_id] += 1
-            added.append({"run_id": key.run_id, "curve": curve, "name": key.name})
+    for run_id, name in dict.fromkeys((key.run_id, key.name) for key in keys):
+        if (run_id, name) not in known.curves:
+            known.curves[run_id, name] = curve = following[run_id]
+            following[run_id] += 1
+            added.append({"run_id": run_id, "curve": curve, "name": name})
     if added:
         connection.execute(_INSERT_CURVE, added)
-    return known
 
 
 def _chunk(key: _Key, ids: Mapping[tuple[int, str], int], sequence: int, part: Sequence[Points]) -> dict[str, object]:
@@ -128,18 +149,23 @@ def _chunk(key: _Key, ids: Mapping[tuple[int, str], int], sequence: int, part: S
     }
 
 
-def _note_first_steps(connection: Connection, written: Iterable[tuple[_Key, Mapping[str, object]]]) -> None:
+def _note_first_steps(
+    connection: Connection, written: Iterable[tuple[_Key, Mapping[str, object]]], known: Known
+) -> None:
     """Keep the least step that each attempt trained; a validation curve says nothing about that."""
-    first_steps: dict[tuple[int, int], float | None] = {}
+    earlier: dict[tuple[int, int], float] = {}
     for key, chunk in written:
-        known = first_steps.setdefault((key.run_id, key.attempt), None)
-        first = chunk["first_step"]
+        first, attempt = chunk["first_step"], (key.run_id, key.attempt)
         if role_of(key.name).split != "val" and isinstance(first, float):
-            first_steps[key.run_id, key.attempt] = first if known is None else min(known, first)
-    connection.execute(
-        _NOTE_FIRST_STEP[connection.dialect.name],
-        [{"run_id": run, "attempt": attempt, "first_step": first} for (run, attempt), first in first_steps.items()],
-    )
+            least = min(earlier.get(attempt, math.inf), first)
+            if least < known.first_steps.get(attempt, math.inf):
+                earlier[attempt] = least
+    if earlier:
+        connection.execute(
+            _NOTE_FIRST_STEP[connection.dialect.name],
+            [{"run_id": run, "attempt": attempt, "first_step": first} for (run, attempt), first in earlier.items()],
+        )
+        known.first_steps.update(earlier)
 
 
 def stored_curves(connection: Connection, run_ids: Sequence[int]) -> dict[int, list[Stored]]:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.errors import InvalidInput, StorageFull, StorageUnavailable, Unavailable
 
 _LOCK_WAIT_S = 10  # how long a transaction waits for another writer before it gives up
+_STATEMENT_S = 60  # how long Postgres works on one statement, or waits for the next of an open transaction
 _KEPT_FREE = 20  # one page in so many may stay free
 _PAGES_AT_ONCE = 1000  # 4 MB; others write in between
 _READABLE = "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters percent-encoded"
@@ -59,7 +60,15 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    arguments = {"connect_timeout": 10, "application_name": "curvewise"}
+    # For the session, since a statement of its own in every transaction is a round trip. A reader waits for locks as
+    # well, where a table is locked whole as by VACUUM FULL. What a frozen client holds is let go of by the last one.
+    limits = {
+        "lock_timeout": _LOCK_WAIT_S,
+        "statement_timeout": _STATEMENT_S,
+        "idle_in_transaction_session_timeout": _STATEMENT_S,
+    }
+    options = " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items())
+    arguments = {"connect_timeout": 10, "application_name": "curvewise", "options": options}
     return create_engine(
         parsed,
         connect_args={name: value for name, value in arguments.items() if name not in parsed.query},
@@ -101,7 +110,6 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees the database as it stands at one moment. Raises StorageUnavailable."""
         with translated(), self._reader.connect() as connection:
-            self._bound_waiting(connection)
             yield connection
 
     @contextmanager
@@ -115,13 +123,7 @@ class Database:
                 yield connection
         else:
             with translated(), self._writer.begin() as connection:
-                self._bound_waiting(connection)
                 yield connection
-
-    def _bound_waiting(self, connection: Connection) -> None:
-        # A reader waits as well where a table is locked whole, as by VACUUM FULL, and would wait for ever.
-        if not self.on_sqlite:
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_S}s'")
 
     def shrink(self) -> None:
         """Give back to the file system what compaction and deletion left free in a SQLite file, when it is much."""

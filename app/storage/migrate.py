@@ -120,6 +120,9 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
         writer = connection.execution_options(writes=True)
         with writer.begin():
             if engine.dialect.name == "postgresql":
+                # It may take as long as it takes, and so may waiting for another one.
+                writer.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                writer.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 writer.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
             yield writer
             if engine.dialect.name == "sqlite" and writer.exec_driver_sql("PRAGMA foreign_key_check").first():

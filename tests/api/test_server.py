@@ -3,43 +3,14 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-MAX_BODY_BYTES = 1024 * 1024
-
-
-@contextmanager
-def process(url: str, *flags: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """A server process on a free port, and a client of it; the process is gone afterwards."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environ = {**os.environ, "CURVEWISE_DATABASE_URL": url, "CURVEWISE_MAX_BODY_BYTES": str(MAX_BODY_BYTES)}
-    command = [sys.executable, "-m", "uvicorn", "--factory", "app.api.app:create_app_from_environ", "--port", str(port)]
-    server = subprocess.Popen([*command, *flags], env=environ, stderr=subprocess.PIPE)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield server, client
-    finally:
-        server.terminate()
-        server.communicate(timeout=30)
-
-
-def wait_until_ready(client: httpx.Client) -> None:
-    for _ in range(300):
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail("the server did not get ready in 30 s")
+from tests.server_process import MAX_BODY_BYTES, process, wait_until_ready
 
 
 def test_acknowledged_points_survive_kill_minus_nine(tmp_path: Path) -> None:
@@ -69,6 +40,24 @@ def test_several_workers_start_on_one_new_file_and_share_it(tmp_path: Path) -> N
             assert reply.status_code == 200, reply.text
             said = httpx.get(f"{client.base_url}/api/v1/projects/p/runs/r/diagnosis", timeout=30).json()
             assert said["through_step"] == step
+
+
+def processes_below(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads processes from /proc")
+def test_workers_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    with process(f"sqlite:///{tmp_path}/orphans.db", "--workers", "2") as (server, client):
+        wait_until_ready(client)
+        workers = processes_below(server.pid)
+        assert len(workers) >= 2
+        server.kill()
+        server.wait(timeout=30)
+        until = time.monotonic() + 30
+        while any(Path(f"/proc/{pid}").exists() for pid in workers):
+            assert time.monotonic() < until, "a worker outlived its supervisor"
+            time.sleep(0.1)
 
 
 def test_a_server_that_is_told_to_stop_finishes_what_it_began(tmp_path: Path) -> None:

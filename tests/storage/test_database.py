@@ -218,3 +218,11 @@ def test_a_mistake_of_ours_is_not_called_unavailable(database: Database):
     with pytest.raises(Exception, match="nowhere") as raised, database.reading() as connection:
         connection.execute(text("SELECT * FROM nowhere"))
     assert not isinstance(raised.value, StorageUnavailable)
+
+
+def test_postgres_gives_up_a_statement_that_takes_for_ever(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("app.storage.database._STATEMENT_S", 1)
+    opened = Database(make_engine(postgres_url))
+    with pytest.raises(StorageUnavailable, match="statement timeout"), opened.reading() as connection:
+        connection.execute(text("SELECT pg_sleep(20)"))
+    opened.close()
