@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,7 +21,7 @@ from app.recorder import Recorder
 from app.rules.catalogue import CATALOGUE_VERSION
 from app.rules.context import Context, RunState
 from app.settings import Settings
-from app.storage import chunks, migrate, runs, thinned
+from app.storage import chunks, migrate, runs, streams, thinned
 from app.storage.database import Database, make_engine
 
 _RECENT_RUNS = 10_000
@@ -164,14 +164,19 @@ class Service:
         Raises UnknownProject, UnknownRun, UnknownCurve.
         """
         with self._database.reading() as connection:
-            stored = _find_run(connection, _find_project(connection, project), run)
-            known = chunks.curve_names(connection, stored.id)
-            if missing := sorted(set(names or ()) - set(known)):
-                raise UnknownCurve(f"run {run!r} has no curve {missing[0]!r}")
-            wanted = known if names is None else names
+            run_id, wanted = _find_curves(connection, project, run, names)
             if max_points is None:
-                return chunks.read(connection, stored.id, wanted)
-            return thinned.read_for_display(connection, stored.id, wanted, max_points)
+                return chunks.read(connection, run_id, wanted)
+            return thinned.read_for_display(connection, run_id, wanted, max_points)
+
+    def stream_curves(self, project: str, run: str, *, names: Sequence[str] | None = None) -> Iterator[Curve]:
+        """The same in full, in stretches: by name, then by step. Memory does not grow with the run.
+
+        Raises UnknownProject, UnknownRun, UnknownCurve at once, and UnknownRun later when the run is deleted meanwhile.
+        """
+        with self._database.reading() as connection:
+            run_id, wanted = _find_curves(connection, project, run, names)
+        return streams.pieces(self._database, run_id, wanted)
 
     def diagnosis_version(self, project: str, run: str) -> str:
         """Changes whenever the diagnosis of the run can change: what an ETag is made of. Reads no points."""
@@ -230,6 +235,17 @@ def _find_project(connection: Connection, name: str) -> runs.StoredProject:
     if (found := runs.find_project(connection, name)) is None:
         raise UnknownProject(f"there is no project {name!r}")
     return found
+
+
+def _find_curves(
+    connection: Connection, project: str, run: str, names: Sequence[str] | None
+) -> tuple[int, Sequence[str]]:
+    """The run's id and the names of the curves that are asked for, all when None."""
+    stored = _find_run(connection, _find_project(connection, project), run)
+    known = chunks.curve_names(connection, stored.id)
+    if missing := sorted(set(names or ()) - set(known)):
+        raise UnknownCurve(f"run {run!r} has no curve {missing[0]!r}")
+    return stored.id, known if names is None else names
 
 
 def _find_run(connection: Connection, home: runs.StoredProject, name: str, *, lock: bool = False) -> runs.StoredRun:

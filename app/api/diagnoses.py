@@ -1,7 +1,7 @@
 """Diagnoses: of one stored run, of a whole project, and of curves that are not stored."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request
@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from app import errors
 from app.api.body import JSON, decoders, media_type, read_body
 from app.api.columns import HasColumns, read_columns
-from app.api.negotiation import MARKDOWN, Format, choose, etag_of, is_known
+from app.api.negotiation import MARKDOWN, choose, etag_of, is_known
 from app.api.openapi import Responses, documented, one_body
 from app.api.points import refuse
 from app.api.problems import INVALID_INPUT, POINTS_REFUSED, UNREADABLE_BODY
@@ -26,6 +26,9 @@ from app.rules.context import Context, RunState
 from app.rules.verdict import Severity
 
 router = APIRouter(tags=["diagnoses"])
+
+Format = Literal["json", "markdown"]
+_FORMATS: Mapping[Format, str] = {"json": JSON, "markdown": MARKDOWN}
 
 # A rare finding in a project of many thousand runs: the reply comes back with a cursor instead of after minutes.
 MOST_RUNS_A_PAGE = 1000
@@ -126,7 +129,7 @@ def get_diagnosis(
 
     Ask as often as you like with If-None-Match: while nothing has changed, no point is read.
     """
-    chosen = format or choose(accept)
+    chosen = format or choose(accept, _FORMATS)
     # Taken before the points are read: if more arrive meanwhile, the next answer is fresh, never a wrong 304.
     etag = etag_of(service.diagnosis_version(project, run), at_step, chosen)
     headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache"}

@@ -1,18 +1,20 @@
 """Which format a client wants, and whether it has it already."""
 
 import hashlib
+from collections.abc import Mapping
 from importlib.metadata import version as version_of
-from typing import Literal
+from typing import TypeVar
 
-Format = Literal["json", "markdown"]
 MARKDOWN = "text/markdown"
 
 CURVEWISE_VERSION = version_of("curvewise")
 
+Name = TypeVar("Name", bound=str)
 
-def choose(accept: str) -> Format:
-    """The format that an Accept header asks for: Markdown when it is named and JSON is not wanted more."""
-    return "markdown" if _quality(accept, MARKDOWN) > _quality(accept, "application/json") else "json"
+
+def choose(accept: str, formats: Mapping[Name, str]) -> Name:
+    """The format that an Accept header wants most, of format -> media type; the first of those it wants alike."""
+    return max(formats, key=lambda name: _quality(accept, formats[name]))
 
 
 def _quality(accept: str, media_type: str) -> float:

@@ -24,6 +24,11 @@ class Curve:
     def __len__(self) -> int:
         return int(self.steps.size)
 
+    def after(self, step: float) -> "Curve":
+        """The points after this step."""
+        begin = int(np.searchsorted(self.steps, step, side="right"))
+        return Curve(self.name, self.steps[begin:], self.values[begin:])
+
     def through(self, step: float) -> "Curve":
         """The part of the curve up to and including `step`."""
         end = int(np.searchsorted(self.steps, step, side="right"))

@@ -25,7 +25,7 @@ from app.api.negotiation import choose, is_known
     ],
 )
 def test_the_format_that_is_wanted_more(accept: str, chosen: str) -> None:
-    assert choose(accept) == chosen
+    assert choose(accept, {"json": "application/json", "markdown": "text/markdown"}) == chosen
 
 
 def test_an_etag_is_known_whatever_stands_around_it() -> None:
