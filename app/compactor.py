@@ -15,7 +15,7 @@ from app.storage.database import Database
 _log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
-_MANY_CHUNKS = 64  # of one curve: then it is settled at once
+_MANY_CHUNKS = 256  # of one curve: then it is settled at once
 _IDLE_S = 30.0  # what few chunks there are is settled after so long
 _SWEEP_S = 300.0  # how often all runs are looked at, for what servers that have died left behind
 _RUNS_AT_ONCE = 1000

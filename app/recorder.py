@@ -15,6 +15,9 @@ from app.storage.database import Database
 
 # Bounds the lists of ids in one statement; far more requests than wait at once in practice.
 _LARGEST_GROUP = 1000
+# How long a group waits for more. A timer is no finer than a millisecond, and a client that was just answered takes one
+# to send its next request and have it read.
+_LINGER_S = 0.002
 _MOST_KNOWN = 100_000  # curves whose numbers are remembered
 _LONGEST_WAIT_S = 30.0  # for a database that is connected and does not answer
 
@@ -29,6 +32,10 @@ class _Waiting:
 class Recorder:
     """Writes what many requests wait for in one transaction, because a commit costs a flush of the disk.
 
+    A group is handed to the writer's thread when the writer is free and as many requests wait as there were clients a
+    moment ago, or the first of them has lingered. Without that the thread would begin with the first request while the
+    others are read: each of its dozens of calls would then wait for the interpreter, and groups would stay small.
+
     Started and stopped on the event loop that calls `record`. A process makes one.
     """
 
@@ -40,9 +47,17 @@ class Recorder:
         self._limit = queue_points
         self._wrote = wrote
         self._known = Known()  # used by the recorder's thread only
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._queued_points = 0  # changed on the event loop only
+        self._groups: queue.SimpleQueue[Sequence[_Waiting] | None] = queue.SimpleQueue()
+        # What follows is touched on the event loop only.
         self._accepting = False
+        self._queued_points = 0
+        self._waiting: list[_Waiting] = []
+        self._writing: Sequence[_Waiting] = ()
+        self._expected = 1  # requests: those of the last group, and those that waited when it was written
+        self._linger: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
         # A daemon: what has not been committed was not acknowledged either, so an abrupt exit may cut it short.
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
 
@@ -57,9 +72,10 @@ class Recorder:
         if not self._accepting:
             return
         self._accepting = False
-        self._queue.put(None)
+        self._hand_over_when_ripe()
+        await self._idle.wait()
+        self._groups.put(None)
         await asyncio.to_thread(self._thread.join)
-        await asyncio.sleep(0)  # the thread's last answers are already scheduled on this loop
 
     async def record(self, run_id: int, points: Sequence[Points], attempt: int | None) -> None:
         """Return once every point is on disk.
@@ -78,31 +94,60 @@ class Recorder:
             raise Overloaded(f"{self._queued_points} points wait to be written; send these again later")
         waiting = _Waiting(Batch(run_id, attempt, kept), count, self._loop.create_future())
         self._queued_points += count
-        self._queue.put(waiting)
-        try:
-            await asyncio.wait_for(waiting.written, _LONGEST_WAIT_S)
-        except TimeoutError:
-            raise StorageUnavailable(
-                "the database does not answer; these points may be stored or not, and may be sent again"
-            ) from None
+        self._waiting.append(waiting)
+        self._idle.clear()
+        self._hand_over_when_ripe()
+        await waiting.written
+
+    def _hand_over_when_ripe(self) -> None:
+        if self._writing or not self._waiting:
+            return
+        if len(self._waiting) >= self._expected or not self._accepting:
+            self._hand_over()
+        elif self._linger is None:
+            self._linger = self._loop.call_later(_LINGER_S, self._hand_over)
+
+    def _hand_over(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        self._writing, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
+        self._deadline = self._loop.call_later(_LONGEST_WAIT_S, self._give_up)
+        self._groups.put(self._writing)
+
+    def _give_up(self) -> None:
+        """Nobody waits longer; what is being written may still be, and the rest is not."""
+        for waiting in (*self._writing, *self._waiting):
+            if not waiting.written.done():
+                told = "the database does not answer; these points may be stored or not, and may be sent again"
+                waiting.written.set_exception(StorageUnavailable(told))
+        self._queued_points -= sum(waiting.points for waiting in self._waiting)
+        self._waiting = []
+        self._deadline = self._loop.call_later(_LONGEST_WAIT_S, self._give_up)
+
+    def _settle(self, errors: Sequence[Exception | None]) -> None:
+        """Tell the group what became of it, and go on with the next."""
+        group, self._writing = self._writing, ()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for waiting, error in zip(group, errors, strict=True):
+            self._queued_points -= waiting.points
+            if waiting.written.done():  # its client has gone, or was told not to wait
+                continue
+            if error is None:
+                waiting.written.set_result(None)
+            else:
+                waiting.written.set_exception(error)
+        self._expected = min(len(group) + len(self._waiting), _LARGEST_GROUP)
+        if not self._waiting:
+            self._idle.set()
+        self._hand_over_when_ripe()
 
     def _work(self) -> None:
-        while (first := self._queue.get()) is not None:
-            group, more = self._take(first)
-            self._answer(group, self._write(group))
-            if not more:
-                return
-
-    def _take(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
-        """Everything that waits now; False when it is the last before the stop."""
-        group = [first]
-        with suppress(queue.Empty):
-            while len(group) < _LARGEST_GROUP:
-                following = self._queue.get_nowait()
-                if following is None:
-                    return group, False
-                group.append(following)
-        return group, True
+        while (group := self._groups.get()) is not None:
+            errors = self._write(group)
+            with suppress(RuntimeError):  # the loop was closed without a stop: nobody waits any more
+                self._loop.call_soon_threadsafe(self._settle, errors)
 
     def _write(self, group: Sequence[_Waiting]) -> list[Exception | None]:
         """What went wrong for each, None for those that are on disk."""
@@ -123,17 +168,3 @@ class Recorder:
             self._known.forget()
         self._wrote({waiting.batch.run_id for waiting in group})
         return [None] * len(group)
-
-    def _answer(self, group: Sequence[_Waiting], errors: Sequence[Exception | None]) -> None:
-        def settle() -> None:
-            for waiting, error in zip(group, errors, strict=True):
-                self._queued_points -= waiting.points
-                if waiting.written.done():  # its client has gone
-                    continue
-                if error is None:
-                    waiting.written.set_result(None)
-                else:
-                    waiting.written.set_exception(error)
-
-        with suppress(RuntimeError):  # the loop was closed without a stop: nobody waits any more
-            self._loop.call_soon_threadsafe(settle)

@@ -19,7 +19,7 @@ from app.api.openapi import complete
 from app.service import make_service
 from app.settings import Settings, settings_from
 
-_NOUNS = (projects, runs, points, diagnoses, curves, rules, health)
+_NOUNS = (points, runs, diagnoses, curves, projects, rules, health)  # routes are tried in order: the busiest first
 _BODIES = (projects.ProjectIn, runs.RunIn, runs.FinishIn, points.PointsIn, diagnoses.DiagnoseIn)
 _ROUTES = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
 _LARGE_BODIES_AT_ONCE = 2
