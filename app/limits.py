@@ -10,6 +10,7 @@ from app.errors import InvalidInput
 LONGEST_NAME = MAX_NAME_LENGTH  # [characters]
 LARGEST_PAGE = 10_000  # [rows]
 LARGEST_ATTEMPT = 2**31 - 1
+MOST_DAYS = 36_500
 
 # Control characters, and the halves of surrogate pairs, which are no text: no database stores them all.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -34,6 +35,12 @@ def check_attempt(attempt: int | None) -> None:
     """Attempts count from 1; None means the latest."""
     if attempt is not None and not 1 <= attempt <= LARGEST_ATTEMPT:
         raise InvalidInput(f"the attempt is not in 1 to {LARGEST_ATTEMPT}")
+
+
+def check_days(days: int | None) -> None:
+    """After how many days runs are rolled up: 0 for never; None means nothing was said."""
+    if days is not None and not 0 <= days <= MOST_DAYS:
+        raise InvalidInput(f"roll_up_after_days is not in 0 to {MOST_DAYS}")
 
 
 def check_page(limit: int, after: str | None) -> None:

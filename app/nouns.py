@@ -47,6 +47,7 @@ class Run:
     commit: str | None
     created_at: datetime
     updated_at: datetime
+    rolled_up_at: datetime | None  # when long curves were reduced to their bins; None when every point is kept
     revision: int  # grows with every change: points, facts, state
     curves: tuple[CurveSummary, ...]
 
@@ -58,5 +59,6 @@ class Project:
     project: str
     roles: Mapping[str, str]  # raw curve name -> role, or "" to leave it unmapped
     params: RawParams
+    roll_up_after_days: int  # since a run last changed; 0: never
     created_at: datetime
     runs: int

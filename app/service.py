@@ -8,21 +8,21 @@ from dataclasses import asdict, replace
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
-from app.compactor import Compactor
 from app.curves.curve import Curve
 from app.curves.points import Points
 from app.curves.roles import role_of, to_roles
 from app.diagnosis import Diagnosis, RawParams, judge, resolve_params
 from app.errors import InvalidInput, UnknownCurve, UnknownProject, UnknownRun
-from app.limits import check_attempt, check_name, check_page, check_points, check_text
+from app.limits import check_attempt, check_days, check_name, check_page, check_points, check_text
 from app.nouns import CurveSummary, Project, Run, RunUpdate
 from app.recent import Recent
 from app.recorder import Recorder
 from app.rules.catalogue import CATALOGUE_VERSION
 from app.rules.context import Context, RunState
 from app.settings import Settings
-from app.storage import chunks, migrate, runs, streams, thinned
+from app.storage import chunks, deletion, migrate, runs, streams, thinned
 from app.storage.database import Database, make_engine
+from app.upkeep import Upkeep
 
 _RECENT_RUNS = 10_000
 _RECENT_DIAGNOSES = 1_000
@@ -32,10 +32,10 @@ _CONTEXT = TypeAdapter(Context)
 class Service:
     """Made with a store and a recorder by whoever starts the server; used by api/ and cli/."""
 
-    def __init__(self, database: Database, recorder: Recorder, compactor: Compactor) -> None:
+    def __init__(self, database: Database, recorder: Recorder, upkeep: Upkeep) -> None:
         self._database = database
         self._recorder = recorder
-        self._compactor = compactor
+        self._upkeep = upkeep
         self._run_ids: Recent[tuple[str, str], int] = Recent(_RECENT_RUNS)
         self._diagnoses: Recent[str, Diagnosis] = Recent(_RECENT_DIAGNOSES)
 
@@ -43,12 +43,12 @@ class Service:
         """Bring an embedded database to this version's schema and begin to take points. Raises SchemaMismatch."""
         await asyncio.to_thread(migrate.prepare, self._database.engine)
         await self._recorder.start()
-        self._compactor.start()
+        self._upkeep.start()
 
     async def close(self) -> None:
         """Write what still waits, then let go of the database."""
         await self._recorder.stop()
-        await asyncio.to_thread(self._compactor.stop)
+        await asyncio.to_thread(self._upkeep.stop)
         self._database.close()
 
     def check(self) -> None:
@@ -104,10 +104,28 @@ class Service:
         with self._database.reading() as connection:
             return [_project(*found) for found in runs.list_projects(connection, limit=limit, after=after)]
 
+    def delete_run(self, project: str, run: str) -> None:
+        """Out of sight at once, and erased in the background. Raises UnknownProject, UnknownRun."""
+        with self._database.writing() as connection:
+            home = _find_project(connection, project)
+            deletion.mark_run(connection, _find_run(connection, home, run, lock=True).id)
+        self._upkeep.note_deletion()
+
+    def delete_project(self, project: str) -> None:
+        """The same for a project with all its runs. Raises UnknownProject."""
+        with self._database.writing() as connection:
+            deletion.mark_project(connection, _find_project(connection, project).id)
+        self._upkeep.note_deletion()
+
     def configure_project(
-        self, project: str, *, roles: Mapping[str, str] | None, params: RawParams | None
+        self,
+        project: str,
+        *,
+        roles: Mapping[str, str] | None = None,
+        params: RawParams | None = None,
+        roll_up_after_days: int | None = None,
     ) -> tuple[Project, bool]:
-        """Create or update a project's role overrides and rule params; None leaves what is known as it is.
+        """Create or update a project's settings; None leaves what is known as it is.
 
         Raises InvalidParams, InvalidInput.
         """
@@ -116,12 +134,14 @@ class Service:
             check_text("curve name", name)
         to_roles({}, roles or {})
         resolve_params(params or {})
+        check_days(roll_up_after_days)
         with self._database.writing() as connection:
             before, created = runs.lock_project(connection, project)
             after = replace(
                 before,
                 roles=before.roles if roles is None else dict(roles),
                 params=before.params if params is None else {rule: dict(fields) for rule, fields in params.items()},
+                roll_up_after_days=before.roll_up_after_days if roll_up_after_days is None else roll_up_after_days,
             )
             if after != before:
                 runs.save_project(connection, after)
@@ -226,8 +246,8 @@ class Service:
 def make_service(settings: Settings) -> Service:
     """A service that has not connected yet: await its `start`, and its `close` at the end. Raises InvalidInput."""
     database = Database(make_engine(settings.database_url))
-    compactor = Compactor(database)
-    return Service(database, Recorder(database, settings.queue_points, compactor.note), compactor)
+    upkeep = Upkeep(database)
+    return Service(database, Recorder(database, settings.queue_points, upkeep.note_chunks), upkeep)
 
 
 def _find_project(connection: Connection, name: str) -> runs.StoredProject:
@@ -271,6 +291,7 @@ def _run(home: runs.StoredProject, run: runs.StoredRun, stored: Sequence[chunks.
         commit=run.commit,
         created_at=run.created_at,
         updated_at=run.updated_at,
+        rolled_up_at=run.rolled_up_at,
         revision=run.revision,
         curves=tuple(
             CurveSummary(
@@ -287,7 +308,12 @@ def _run(home: runs.StoredProject, run: runs.StoredRun, stored: Sequence[chunks.
 
 def _project(found: runs.StoredProject, run_count: int) -> Project:
     return Project(
-        project=found.name, roles=found.roles, params=found.params, created_at=found.created_at, runs=run_count
+        project=found.name,
+        roles=found.roles,
+        params=found.params,
+        roll_up_after_days=found.roll_up_after_days,
+        created_at=found.created_at,
+        runs=run_count,
     )
 
 

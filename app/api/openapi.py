@@ -7,7 +7,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from app.api.problems import BY_ERROR, INTERNAL, MEDIA_TYPE, Kind, Problem
+from app import errors
+from app.api.problems import BY_ERROR, INTERNAL, INVALID_INPUT, MEDIA_TYPE, Kind, Problem
 from app.errors import CurvewiseError
 
 Responses = dict[int | str, dict[str, Any]]
@@ -36,6 +37,14 @@ def documented(
     for status, kinds in sorted(by_status.items()):
         found[status] = _problems(kinds)
     return found
+
+
+def deleted(*problems: type[CurvewiseError], description: str) -> Responses:
+    """The responses of an operation that deletes: success without a body, and every problem."""
+    always = (INVALID_INPUT, errors.StorageUnavailable, errors.StorageFull)
+    found = documented(*problems, *always, description="", example=None)
+    del found[200]
+    return {204: {"description": description}, **found}
 
 
 def one_body(

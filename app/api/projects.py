@@ -10,10 +10,11 @@ from pydantic import Field, JsonValue
 
 from app import errors
 from app.api.body import FACTS_LIMIT_BYTES, JSON, read_model
-from app.api.openapi import documented, one_body
+from app.api.openapi import deleted, documented, one_body
 from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
 from app.api.service import ServiceHere
 from app.api.wire import After, Limit, Out, Page, ProjectName, Strictly, reply
+from app.limits import MOST_DAYS
 
 router = APIRouter(tags=["projects"])
 
@@ -32,6 +33,15 @@ class ProjectIn(Strictly):
         dict[str, dict[str, JsonValue]] | None,
         Field(description="Params in place of defaults: rule name, field, value; units are in GET /api/v1/rules."),
     ] = None
+    roll_up_after_days: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=MOST_DAYS,
+            description="Long curves of runs that have not changed for so many days keep their bins and lose the "
+            "points behind them: means, extremes and the diagnosis stay [days]. 0 keeps every point.",
+        ),
+    ] = None
 
 
 class ProjectOut(Out):
@@ -43,6 +53,9 @@ class ProjectOut(Out):
         dict[str, dict[str, JsonValue]],
         Field(description="Params in place of defaults: rule name, field, value; units are in GET /api/v1/rules."),
     ]
+    roll_up_after_days: Annotated[
+        int, Field(ge=0, description="Runs that have not changed for so long are rolled up [days]; 0 for never.")
+    ]
     created_at: Annotated[datetime, Field(description="When the project was made [UTC].")]
     runs: Annotated[int, Field(ge=0, description="How many runs it has [runs].")]
 
@@ -51,7 +64,7 @@ class ProjectPage(Page[ProjectOut]):
     """One page of projects, in name order."""
 
 
-_SETTINGS = {"roles": {"validation_objective": "val/loss", "box_loss": ""}, "params": {}}
+_SETTINGS = {"roles": {"validation_objective": "val/loss", "box_loss": ""}, "params": {}, "roll_up_after_days": 90}
 _PROJECT = {"project": "mnist", **_SETTINGS, "created_at": "2026-01-31T09:00:00Z", "runs": 12}
 
 
@@ -115,6 +128,23 @@ async def put_project(request: Request, service: ServiceHere, project: ProjectNa
     """
     said = await read_model(request, ProjectIn, empty=True, limit=FACTS_LIMIT_BYTES)
     found, created = await to_thread.run_sync(
-        lambda: service.configure_project(project, roles=said.roles, params=said.params)
+        lambda: service.configure_project(
+            project, roles=said.roles, params=said.params, roll_up_after_days=said.roll_up_after_days
+        )
     )
     return reply(ProjectOut.model_validate(found), 201 if created else 200)
+
+
+@router.delete(
+    "/api/v1/projects/{project}",
+    summary="Delete a project",
+    status_code=204,
+    response_class=Response,
+    responses=deleted(errors.UnknownProject, description="The project and all its runs are gone."),
+)
+def delete_project(service: ServiceHere, project: ProjectName) -> None:
+    """Delete a project with all its runs: nobody finds them any more, and their points are erased in the background.
+
+    The name is free at once.
+    """
+    service.delete_project(project)

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from app import errors
 from app.api.body import FACTS_LIMIT_BYTES, JSON, read_model
-from app.api.openapi import documented, one_body
+from app.api.openapi import deleted, documented, one_body
 from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
 from app.api.service import ServiceHere
 from app.api.wire import (
@@ -100,6 +100,10 @@ class RunOut(Out):
     commit: Annotated[str | None, Field(description="The commit of the code that trains; null when not known.")]
     created_at: Annotated[datetime, Field(description="When the run was opened [UTC].")]
     updated_at: Annotated[datetime, Field(description="When it last changed: points, facts or state [UTC].")]
+    rolled_up_at: Annotated[
+        datetime | None,
+        Field(description="When long curves were reduced to their bins [UTC]; null when every point is kept."),
+    ]
     revision: Annotated[int, Field(ge=0, description="Grows with every change: points, facts or state [changes].")]
     curves: Annotated[list[CurveOut], Field(description="What is stored of each curve.")]
 
@@ -120,6 +124,7 @@ _RUN: dict[str, Any] = {
     "commit": "9fceb02",
     "created_at": "2026-01-31T09:00:00Z",
     "updated_at": "2026-01-31T09:02:10Z",
+    "rolled_up_at": None,
     "revision": 7,
     "curves": [{"name": "train/loss", "role": "train/loss", "points": 600, "first_step": 0.0, "last_step": 599.0}],
 }
@@ -219,3 +224,18 @@ async def finish_run(request: Request, service: ServiceHere, project: ProjectNam
     said = await read_model(request, FinishIn, empty=True, limit=FACTS_LIMIT_BYTES)
     found = await to_thread.run_sync(service.close_run, project, run, said.state)
     return reply(RunOut.model_validate(found))
+
+
+@router.delete(
+    "/api/v1/projects/{project}/runs/{run}",
+    summary="Delete a run",
+    status_code=204,
+    response_class=Response,
+    responses=deleted(errors.UnknownProject, errors.UnknownRun, description="The run is gone."),
+)
+def delete_run(service: ServiceHere, project: ProjectName, run: RunName) -> None:
+    """Delete a run: nobody finds it any more, and its points are erased in the background.
+
+    The name is free at once. A job that still sends points to it is answered with 404 unless it opens the run again.
+    """
+    service.delete_run(project, run)

@@ -18,6 +18,7 @@ from app.curves.points import Points
 from app.curves.roles import role_of
 from app.errors import UnknownRun
 from app.storage.blocks import decode, encode
+from app.storage.runs import LIVE
 from app.storage.tables import attempts, chunks, curves, runs
 
 
@@ -60,14 +61,18 @@ _RUN_IDS: BindParameter[Sequence[int]] = bindparam("run_ids", expanding=True)
 # In id order, so that two servers that write the same runs wait for each other and never both. Not FOR UPDATE, which
 # would wait for whoever stores a chunk of the run, as a compactor does.
 _IN_ORDER = (
-    select(runs.c.id).where(runs.c.id.in_(_RUN_IDS)).order_by(runs.c.id).with_for_update(key_share=True).cte("in_order")
+    select(runs.c.id)
+    .where(runs.c.id.in_(_RUN_IDS), LIVE)
+    .order_by(runs.c.id)
+    .with_for_update(key_share=True)
+    .cte("in_order")
 )
 _COUNT_UP = {
     dialect: update(runs)
     .where(which)
     .values(revision=runs.c.revision + 1, updated_at=bindparam("now"))
     .returning(runs.c.id, runs.c.attempt, runs.c.revision)
-    for dialect, which in (("sqlite", runs.c.id.in_(_RUN_IDS)), ("postgresql", runs.c.id == _IN_ORDER.c.id))
+    for dialect, which in (("sqlite", runs.c.id.in_(_RUN_IDS) & LIVE), ("postgresql", runs.c.id == _IN_ORDER.c.id))
 }
 _OPEN_ATTEMPT = update(runs).where(runs.c.id == bindparam("run")).values(attempt=bindparam("latest"), state="running")
 _CURVES = select(curves.c.run_id, curves.c.curve, curves.c.name).where(curves.c.run_id.in_(_RUN_IDS))

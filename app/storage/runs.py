@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, Select, Table, func, select, update
+from sqlalchemy import Connection, Row, Select, Table, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.errors import InvalidInput
@@ -15,6 +15,9 @@ from app.rules.context import Context, RunState
 from app.storage.tables import projects, runs
 
 _CONTEXT = TypeAdapter(Context)
+
+# Neither the run nor its project was deleted. For whoever comes by the run's id: by name nobody finds them.
+LIVE = exists().where(projects.c.id == runs.c.project_id, projects.c.name.is_not(None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,7 @@ class StoredProject:
     name: str
     roles: Mapping[str, str]
     params: Mapping[str, Mapping[str, object]]
+    roll_up_after_days: int  # 0: never
     revision: int
     created_at: datetime
 
@@ -43,6 +47,7 @@ class StoredRun:
     revision: int
     created_at: datetime
     updated_at: datetime
+    rolled_up_at: datetime | None
 
 
 def find_project(connection: Connection, name: str) -> StoredProject | None:
@@ -60,18 +65,24 @@ def lock_project(connection: Connection, name: str) -> tuple[StoredProject, bool
 
 
 def save_project(connection: Connection, project: StoredProject) -> None:
-    """Write roles and params and count the revision up."""
+    """Write its settings and count the revision up."""
     connection.execute(
         update(projects)
         .where(projects.c.id == project.id)
-        .values(roles=_dump(project.roles), params=_dump(project.params), revision=projects.c.revision + 1)
+        .values(
+            roles=_dump(project.roles),
+            params=_dump(project.params),
+            roll_up_after_days=project.roll_up_after_days,
+            revision=projects.c.revision + 1,
+        )
     )
 
 
 def list_projects(connection: Connection, *, limit: int, after: str | None) -> list[tuple[StoredProject, int]]:
     """Projects in name order after `after`, each with how many runs it has."""
     count = select(func.count()).where(runs.c.project_id == projects.c.id).scalar_subquery()
-    query = select(projects, count.label("runs")).order_by(projects.c.name).limit(limit)
+    live = projects.c.name.is_not(None)
+    query = select(projects, count.label("runs")).where(live).order_by(projects.c.name).limit(limit)
     if after is not None:
         query = query.where(projects.c.name > after)
     return [(_project(row), row.runs) for row in connection.execute(query)]
@@ -103,6 +114,7 @@ def lock_run(connection: Connection, project_id: int, name: str) -> tuple[Stored
         revision=1,
         created_at=now,
         updated_at=now,
+        rolled_up_at=None,
     )
     values = {"project_id": project_id, "name": name, "revision": 1, "created_at": now, **_facts(fresh)}
     created = _insert_if_missing(connection, runs, values)
@@ -129,9 +141,8 @@ def list_runs(
 
 def ids_after(connection: Connection, after: int, limit: int) -> list[int]:
     """Ids of runs of any project, in order, after this one."""
-    return list(
-        connection.execute(select(runs.c.id).where(runs.c.id > after).order_by(runs.c.id).limit(limit)).scalars()
-    )
+    query = select(runs.c.id).where(runs.c.id > after, LIVE).order_by(runs.c.id).limit(limit)
+    return list(connection.execute(query).scalars())
 
 
 def _run_query(project_id: int) -> Select[Any]:
@@ -164,6 +175,7 @@ def _project(row: Row[Any]) -> StoredProject:
         name=row.name,
         roles=json.loads(row.roles),
         params=json.loads(row.params),
+        roll_up_after_days=row.roll_up_after_days,
         revision=row.revision,
         created_at=row.created_at,
     )
@@ -181,6 +193,7 @@ def _run(row: Row[Any]) -> StoredRun:
         revision=row.revision,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        rolled_up_at=row.rolled_up_at,
     )
 
 

@@ -19,6 +19,7 @@ from app.errors import UnknownRun
 from app.storage.blocks import decode
 from app.storage.chunks import curve_ids, first_steps
 from app.storage.database import Database
+from app.storage.runs import LIVE
 from app.storage.tables import chunks, runs
 from app.storage.thinned import read_blocks
 
@@ -53,7 +54,7 @@ def pieces(database: Database, run_id: int, names: Sequence[str]) -> Iterator[Cu
 def _piece(connection: Connection, key: tuple[int, int], name: str, after: float) -> tuple[Curve, float]:
     """The next points after a step, and the step through which that is all of them: infinity at the end."""
     run_id, curve = key
-    if connection.execute(select(runs.c.id).where(runs.c.id == run_id)).first() is None:
+    if connection.execute(select(runs.c.id).where(runs.c.id == run_id, LIVE)).first() is None:
         raise UnknownRun("the run was deleted while it was read")
     trained = first_steps(connection, run_id)
     columns = (chunks.c.attempt, chunks.c.sequence, chunks.c.points, chunks.c.first_step, chunks.c.last_step)

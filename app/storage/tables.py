@@ -58,9 +58,10 @@ projects = Table(
     "projects",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("name", NAME, nullable=False),
+    Column("name", NAME),  # null: it was deleted, see deletion.py
     Column("roles", Text, nullable=False),  # JSON: raw curve name -> role
     Column("params", Text, nullable=False),  # JSON: rule -> field -> value
+    Column("roll_up_after_days", Integer, nullable=False, server_default="0"),  # 0: never
     Column("revision", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("name"),
@@ -72,7 +73,7 @@ runs = Table(
     "runs",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("project_id", ID, ForeignKey("projects.id"), nullable=False),
+    Column("project_id", ID, ForeignKey("projects.id")),  # null: it was deleted, see deletion.py
     Column("name", NAME, nullable=False),
     Column("context", Text, nullable=False),  # JSON: the fields of Context except its state
     Column("config", Text, nullable=False),  # JSON
@@ -83,6 +84,7 @@ runs = Table(
     Column("revision", BigInteger, nullable=False),  # grows with every change; chunks take their sequence from it
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("rolled_up_at", UtcDateTime),  # null: every point is kept, see rolling_up.py
     UniqueConstraint("project_id", "name"),
     sqlite_autoincrement=True,
 )

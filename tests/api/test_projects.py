@@ -54,3 +54,24 @@ def test_role_overrides_change_the_diagnosis_at_once(client: httpx.Client, run: 
     assert after.status_code == 200
     assert before.json()["through_step"] is None
     assert after.json()["through_step"] == 3
+
+
+def test_a_deleted_project_is_gone_with_its_runs(client_on_each: httpx.Client, run_on_each: str) -> None:
+    curve = {"curves": {"loss": {"steps": [1, 2], "values": [3, 4]}}}
+    client_on_each.post(f"{run_on_each}/points", json=curve)
+    assert client_on_each.delete("/api/v1/projects/p").status_code == 204
+    assert_problem(client_on_each.delete("/api/v1/projects/p"), 404, "unknown-project")
+    assert_problem(client_on_each.get(run_on_each), 404, "unknown-project")
+    assert_problem(client_on_each.post(f"{run_on_each}/points", json=curve), 404, "unknown-project")
+    assert client_on_each.get("/api/v1/projects").json()["items"] == []
+    assert client_on_each.put(run_on_each).status_code == 201
+    assert client_on_each.get(run_on_each).json()["curves"] == []
+
+
+def test_a_project_says_after_how_many_days_its_runs_are_rolled_up(client: httpx.Client, project: str) -> None:
+    assert client.put(project).json()["roll_up_after_days"] == 0
+    assert client.put(project, json={"roll_up_after_days": 30}).json()["roll_up_after_days"] == 30
+    assert client.put(project, json={"roles": {}}).json()["roll_up_after_days"] == 30
+    assert client.put(project, json={"roll_up_after_days": 0}).json()["roll_up_after_days"] == 0
+    for days in (-1, 1.5, "soon", 10**9):
+        assert_problem(client.put(project, json={"roll_up_after_days": days}), 422, "invalid-input")

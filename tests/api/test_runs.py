@@ -162,3 +162,19 @@ def test_a_run_tells_what_is_stored_of_its_curves(client: httpx.Client, run: str
         {"name": "odd", "role": None, "points": 1, "first_step": 0, "last_step": 0},
         {"name": "train_loss", "role": "train/loss", "points": 3, "first_step": 1, "last_step": 5},
     ]
+
+
+def test_a_deleted_run_is_gone_and_its_name_is_free(client_on_each: httpx.Client, run_on_each: str) -> None:
+    points = f"{run_on_each}/points"
+    curve = {"curves": {"loss": {"steps": [1, 2], "values": [3, 4]}}}
+    assert client_on_each.post(points, json=curve).status_code == 200
+    gone = client_on_each.delete(run_on_each)
+    assert (gone.status_code, gone.content) == (204, b"")
+    for method, path in (("GET", run_on_each), ("GET", f"{run_on_each}/diagnosis"), ("DELETE", run_on_each)):
+        assert_problem(client_on_each.request(method, path), 404, "unknown-run")
+    assert_problem(client_on_each.post(points, json=curve), 404, "unknown-run")
+    assert client_on_each.get("/api/v1/projects/p/runs").json()["items"] == []
+    assert client_on_each.put(run_on_each).status_code == 201
+    assert client_on_each.get(run_on_each).json()["curves"] == []
+    assert client_on_each.post(points, json=curve).json()["accepted"] == 2
+    assert client_on_each.get(f"{run_on_each}/curves").json()["curves"]["loss"]["steps"] == [1, 2]

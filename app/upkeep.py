@@ -1,4 +1,4 @@
-"""Background work: settles what was written, a curve at a time, while jobs go on writing."""
+"""Background work while jobs go on writing: settles what was written, erases what was deleted, rolls up what is old."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import CurvewiseError
-from app.storage import compaction, runs
+from app.storage import compaction, deletion, rolling_up, runs
 from app.storage.blocks import CorruptBlock
 from app.storage.database import Database
 
@@ -19,30 +19,39 @@ _MANY_CHUNKS = 256  # of one curve: then it is settled at once
 _IDLE_S = 30.0  # what few chunks there are is settled after so long
 _SWEEP_S = 300.0  # how often all runs are looked at, for what servers that have died left behind
 _RUNS_AT_ONCE = 1000
+_BREATH_S = 0.01  # between two transactions of many: a writer in this process may begin
 
 
-class Compactor:
-    """One thread a process, started and stopped by the service. Any number of processes may share a database."""
+class Upkeep:
+    """One thread a process, started and stopped by the service. Any number of processes may share a database.
+
+    It remembers nothing that a dead process would miss: sweeps find everything that is left to do.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._written: dict[int, int] = {}  # run -> chunks of its busiest curve since it was last settled
         self._since: dict[int, float] = {}  # run -> when the first of them was written [monotonic s]
+        self._deleted = threading.Event()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="compactor", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
 
     def start(self) -> None:
-        """Begin to settle."""
+        """Begin to look for work."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when the curve under way is done."""
+        """Return when the transaction under way is done."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
 
-    def note(self, run_ids: Iterable[int]) -> None:
+    def note_deletion(self) -> None:
+        """Something was deleted: erase it soon."""
+        self._deleted.set()
+
+    def note_chunks(self, run_ids: Iterable[int]) -> None:
         """Each of these runs has one more chunk in some of its curves."""
         now = time.monotonic()
         with self._lock:
@@ -57,9 +66,10 @@ class Compactor:
                 if time.monotonic() - swept_at >= _SWEEP_S:
                     swept_at = time.monotonic()
                     self._sweep()
-                if due := self._due():
-                    for run_id in due:
-                        self.settle(run_id)
+                due = self._due()
+                for run_id in due:
+                    self.settle(run_id)
+                if self.erase() or due:
                     self._database.shrink()
             except (CurvewiseError, SQLAlchemyError) as error:
                 # Nothing has changed, and what is left is found by a later sweep.
@@ -89,7 +99,42 @@ class Compactor:
             except CorruptBlock as error:
                 _log.warning("curve %d of run %d is left as it is: %s", curve, run_id, error)
 
+    def erase(self) -> bool:
+        """Everything that was deleted; whether that was anything. Raises StorageUnavailable, StorageFull."""
+        if not self._deleted.is_set():
+            return False
+        self._deleted.clear()
+        erased = False
+        while not self._stopping.is_set() and deletion.erase_some(self._database):
+            erased = True
+            self._stopping.wait(_BREATH_S)
+        return erased
+
+    def roll_up(self) -> None:
+        """Every run that is old enough. Raises StorageUnavailable, StorageFull."""
+        tried: set[int] = set()
+        while due := self._old_runs() - tried:
+            tried |= due
+            for run_id in due:
+                if self._stopping.is_set():
+                    return
+                self.settle(run_id)
+                try:
+                    rolling_up.roll_up(self._database, run_id)
+                except CorruptBlock as error:
+                    _log.warning("run %d keeps its points: %s", run_id, error)
+
+    def _old_runs(self) -> set[int]:
+        with self._database.reading() as connection:
+            return set(rolling_up.due(connection))
+
     def _sweep(self) -> None:
+        """Look at everything, for what servers that have died left behind."""
+        self._deleted.set()
+        self._settle_all()
+        self.roll_up()
+
+    def _settle_all(self) -> None:
         after = 0
         while not self._stopping.is_set():
             with self._database.reading() as connection:
