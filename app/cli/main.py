@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import demo, diagnose, migrate, rules, serve
+from app.cli import backup, demo, diagnose, migrate, move, rules, serve
 from app.cli.console import make_output_unbreakable, say
 from app.errors import CurvewiseError, InvalidInput
 
@@ -18,8 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (serve.serve, diagnose.diagnose, demo.demo, migrate.migrate, rules.rules):
+for command in (serve.serve, diagnose.diagnose, demo.demo, migrate.migrate, backup.backup, rules.rules):
     app.command()(command)
+app.command("export")(move.export_projects)
+app.command("import")(move.import_projects)
 
 
 def _version(wanted: bool) -> None:

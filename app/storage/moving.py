@@ -1,0 +1,157 @@
+"""Projects copied from one database to another, losslessly: rows as they are, under new ids.
+
+The copy is made under a name of its own and gets its name when it is whole. Each transaction is short, so the servers
+of both databases go on meanwhile; all of it is read as the source stood at one moment.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, func, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from app.curves.points import MAX_NAME_LENGTH
+from app.errors import InvalidInput, UnknownProject
+from app.storage import deletion
+from app.storage.database import Database
+from app.storage.tables import attempts, bins, chunks, curves, projects, runs
+
+_CHUNKS_AT_ONCE = 1000
+_POINTS_AT_ONCE = 2**21
+_HELD = 2**62  # `settled` of a curve whose chunks are not all there: nobody settles them
+_UNFINISHED = ".copying"
+
+Key = tuple[int, int, int]
+
+
+@dataclass
+class Copied:
+    """What was copied."""
+
+    projects: int = 0
+    runs: int = 0
+    points: int = 0
+
+
+def project_names(connection: Connection) -> list[str]:
+    """Every project, in name order."""
+    query = select(projects.c.name).where(projects.c.name.is_not(None)).order_by(projects.c.name)
+    return [name for name in connection.execute(query).scalars() if name]
+
+
+def copy_project(
+    source: Connection, target: Database, name: str, new_name: str, noted: Callable[[int, int], None] = lambda *_: None
+) -> Copied:
+    """Copy a project with all its runs. noted: told how many runs are done, and of how many.
+
+    Raises UnknownProject, and InvalidInput when the target has a project of the new name.
+    """
+    project = source.execute(select(projects).where(projects.c.name == name)).mappings().one_or_none()
+    if project is None:
+        raise UnknownProject(f"there is no project {name!r} to copy")
+    unfinished = new_name[: MAX_NAME_LENGTH - len(_UNFINISHED)] + _UNFINISHED
+    with target.writing() as connection:
+        _refuse_taken(connection, new_name)
+        _discard(connection, unfinished)
+        values = {**project, "name": unfinished}
+        del values["id"]
+        project_id = connection.execute(insert(projects).values(values).returning(projects.c.id)).scalar_one()
+    try:
+        copied = _copy_runs(source, target, project["id"], project_id, noted)
+        _name(target, project_id, new_name)
+    except BaseException:
+        with target.writing() as connection:
+            _discard(connection, unfinished)
+        raise
+    return copied
+
+
+def _refuse_taken(connection: Connection, name: str) -> None:
+    if connection.execute(select(projects.c.id).where(projects.c.name == name)).first():
+        raise InvalidInput(f"there is a project {name!r} already; give the copy another name, or delete that one")
+
+
+def _discard(connection: Connection, name: str) -> None:
+    """What an earlier copy left behind; a server of that database erases it."""
+    for project_id in connection.execute(select(projects.c.id).where(projects.c.name == name)).scalars():
+        deletion.mark_project(connection, project_id)
+
+
+def _name(target: Database, project_id: int, name: str) -> None:
+    with target.writing() as connection:
+        _refuse_taken(connection, name)
+        try:
+            connection.execute(update(projects).where(projects.c.id == project_id).values(name=name))
+        except IntegrityError:  # made by another server between the two statements
+            connection.rollback()
+            _refuse_taken(connection, name)
+            raise
+
+
+def _copy_runs(
+    source: Connection, target: Database, old_project: int, new_project: int, noted: Callable[[int, int], None]
+) -> Copied:
+    ids = list(source.execute(select(runs.c.id).where(runs.c.project_id == old_project).order_by(runs.c.id)).scalars())
+    points = 0
+    for done, run_id in enumerate(ids):
+        noted(done, len(ids))
+        points += _copy_run(source, target, run_id, new_project)
+    noted(len(ids), len(ids))
+    return Copied(1, len(ids), points)
+
+
+def _copy_run(source: Connection, target: Database, run_id: int, project_id: int) -> int:
+    run = dict(source.execute(select(runs).where(runs.c.id == run_id)).mappings().one())
+    del run["id"]
+    settled = {row.curve: row.settled for row in source.execute(_rows(curves, run_id))}
+    parts = list(pairwise(_slices(source, run_id)))
+    for part in parts:
+        with target.writing() as connection:
+            if part is parts[0]:
+                made = insert(runs).values({**run, "project_id": project_id}).returning(runs.c.id)
+                new_id = connection.execute(made).scalar_one()
+                _insert(connection, curves, source, _rows(curves, run_id), {"run_id": new_id, "settled": _HELD})
+                _insert(connection, attempts, source, _rows(attempts, run_id), {"run_id": new_id})
+            for table in (chunks, bins):
+                _insert(connection, table, source, _between(table, run_id, part), {"run_id": new_id})
+            if part is parts[-1]:
+                for curve, through in settled.items():
+                    same = (curves.c.run_id == new_id) & (curves.c.curve == curve)
+                    connection.execute(update(curves).where(same).values(settled=through))
+    return int(source.execute(select(func.sum(chunks.c.points)).where(chunks.c.run_id == run_id)).scalar() or 0)
+
+
+def _slices(source: Connection, run_id: int) -> Iterator[Key]:
+    """Keys of chunks between which lies what one transaction takes; at least two."""
+    yield (-1, -1, -1)
+    key = (chunks.c.curve, chunks.c.attempt, chunks.c.sequence)
+    count = points = 0
+    last: Key = (0, 0, 0)
+    query = select(*key, chunks.c.points).where(chunks.c.run_id == run_id).order_by(*key)
+    for *found, more in source.execute(query).all():
+        if count and (count == _CHUNKS_AT_ONCE or points + more > _POINTS_AT_ONCE):
+            yield last
+            count = points = 0
+        last = (found[0], found[1], found[2])
+        count += 1
+        points += more
+    yield last
+
+
+def _rows(table: Table, run_id: int) -> Select[Any]:
+    return select(table).where(table.c.run_id == run_id)
+
+
+def _between(table: Table, run_id: int, part: tuple[Key, Key]) -> Select[Any]:
+    key = tuple_(table.c.curve, table.c.attempt, table.c.sequence)
+    return _rows(table, run_id).where(key > tuple_(*part[0]), key <= tuple_(*part[1]))
+
+
+def _insert(
+    connection: Connection, table: Table, source: Connection, query: Select[Any], changed: dict[str, object]
+) -> None:
+    rows: Sequence[dict[str, object]] = [{**row, **changed} for row in source.execute(query).mappings()]
+    if rows:
+        connection.execute(insert(table), rows)
