@@ -8,20 +8,21 @@ from dataclasses import asdict, replace
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
+from app.archive import judge_stored, version
 from app.curves.curve import Curve
 from app.curves.points import Points
 from app.curves.roles import role_of, to_roles
-from app.diagnosis import Diagnosis, RawParams, judge, resolve_params
+from app.diagnosis import Diagnosis, RawParams, resolve_params
 from app.errors import InvalidInput, UnknownCurve, UnknownProject, UnknownRun
 from app.limits import check_attempt, check_days, check_name, check_page, check_points, check_text
 from app.nouns import CurveSummary, Project, Run, RunUpdate
 from app.recent import Recent
 from app.recorder import Recorder
-from app.rules.catalogue import CATALOGUE_VERSION
 from app.rules.context import Context, RunState
 from app.settings import Settings
-from app.storage import chunks, deletion, migrate, runs, streams, thinned
+from app.storage import chunks, deletion, diagnoses, migrate, runs, streams, thinned
 from app.storage.database import Database, make_engine
+from app.storage.diagnoses import Kept
 from app.upkeep import Upkeep
 
 _RECENT_RUNS = 10_000
@@ -202,7 +203,7 @@ class Service:
         """Changes whenever the diagnosis of the run can change: what an ETag is made of. Reads no points."""
         with self._database.reading() as connection:
             home = _find_project(connection, project)
-            return _version(home, _find_run(connection, home, run))
+            return version(home, _find_run(connection, home, run))
 
     def diagnose(self, project: str, run: str, *, at_step: float | None = None) -> Diagnosis:
         """Judge a stored run with its project's role overrides and params, as it stood at `at_step`."""
@@ -210,7 +211,10 @@ class Service:
             raise InvalidInput("at_step is not a number")
         with self._database.reading() as connection:
             home = _find_project(connection, project)
-            return self._diagnose(connection, home, _find_run(connection, home, run), at_step)
+            found = _find_run(connection, home, run)
+            if at_step is not None:
+                return judge_stored(connection, home, found, at_step)
+            return self._diagnose(connection, home, [found])[0]
 
     def diagnose_project(
         self, project: str, *, limit: int, after: str | None, state: RunState | None = None
@@ -220,23 +224,29 @@ class Service:
         with self._database.reading() as connection:
             home = _find_project(connection, project)
             page = runs.list_runs(connection, home.id, limit=limit, after=after, state=state)
-            return [self._diagnose(connection, home, run, None) for run in page]
+            return self._diagnose(connection, home, page)
 
     def _diagnose(
-        self, connection: Connection, home: runs.StoredProject, run: runs.StoredRun, at_step: float | None
-    ) -> Diagnosis:
-        version = _version(home, run)
-        if at_step is None and (recent := self._diagnoses.get(version)) is not None:
-            return recent
-        names = [n for n in chunks.curve_names(connection, run.id) if home.roles.get(n, role_of(n).name)]
-        # A replay cuts within what bins hold together, so it reads the points themselves.
-        read = thinned.read_for_rules if at_step is None else chunks.read
-        logged = read(connection, run.id, names)
-        found = judge(logged, run.context, roles=home.roles, params=home.params, at_step=at_step)
-        diagnosis = replace(found, run=run.name, project=home.name)
-        if at_step is None:
-            self._diagnoses.put(version, diagnosis)
-        return diagnosis
+        self, connection: Connection, home: runs.StoredProject, found: Sequence[runs.StoredRun]
+    ) -> list[Diagnosis]:
+        """As each was judged a moment ago, else as it was kept when it had been closed, else judged now."""
+        recent = {run.id: self._diagnoses.get(version(home, run)) for run in found}
+        closed = [run.id for run in found if recent[run.id] is None and run.context.state != "running"]
+        kept = diagnoses.find(connection, closed) if closed else {}
+        answers, fresh = [], {}
+        for run in found:
+            now = version(home, run)
+            diagnosis = recent[run.id]
+            if diagnosis is None and run.id in kept and kept[run.id].version == now:
+                diagnosis = kept[run.id].diagnosis
+            if diagnosis is None:
+                diagnosis = judge_stored(connection, home, run)
+                if run.context.state != "running":
+                    fresh[run.id] = Kept(now, diagnosis)
+            self._diagnoses.put(now, diagnosis)
+            answers.append(diagnosis)
+        self._upkeep.note_diagnoses(fresh)
+        return answers
 
     def _find_run_id(self, project: str, run: str) -> int:
         with self._database.reading() as connection:
@@ -315,11 +325,6 @@ def _project(found: runs.StoredProject, run_count: int) -> Project:
         created_at=found.created_at,
         runs=run_count,
     )
-
-
-def _version(home: runs.StoredProject, run: runs.StoredRun) -> str:
-    # With the run's id, because a run that was deleted and opened again counts its revisions from 1.
-    return f"{run.id}.{run.revision}.{home.revision}.{CATALOGUE_VERSION}"
 
 
 def _updated(run: runs.StoredRun, update: RunUpdate) -> runs.StoredRun:

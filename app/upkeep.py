@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import CurvewiseError
-from app.storage import compaction, deletion, rolling_up, runs
+from app.storage import compaction, deletion, diagnoses, rolling_up, runs
 from app.storage.blocks import CorruptBlock
 from app.storage.database import Database
+from app.storage.diagnoses import Kept
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Upkeep:
         self._written: dict[int, int] = {}  # run -> chunks of its busiest curve since it was last settled
         self._since: dict[int, float] = {}  # run -> when the first of them was written [monotonic s]
         self._deleted = threading.Event()
+        self._judged: dict[int, Kept] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
@@ -51,6 +53,11 @@ class Upkeep:
         """Something was deleted: erase it soon."""
         self._deleted.set()
 
+    def note_diagnoses(self, judged: Mapping[int, Kept]) -> None:
+        """These closed runs were judged: keep what was found."""
+        with self._lock:
+            self._judged.update(judged)
+
     def note_chunks(self, run_ids: Iterable[int]) -> None:
         """Each of these runs has one more chunk in some of its curves."""
         now = time.monotonic()
@@ -66,6 +73,7 @@ class Upkeep:
                 if time.monotonic() - swept_at >= _SWEEP_S:
                     swept_at = time.monotonic()
                     self._sweep()
+                self.keep_diagnoses()
                 due = self._due()
                 for run_id in due:
                     self.settle(run_id)
@@ -98,6 +106,15 @@ class Upkeep:
                 compaction.compact(self._database, run_id, curve)
             except CorruptBlock as error:
                 _log.warning("curve %d of run %d is left as it is: %s", curve, run_id, error)
+
+    def keep_diagnoses(self) -> None:
+        """Those that were judged. Raises StorageUnavailable, StorageFull; then they are judged again when wanted."""
+        with self._lock:
+            judged, self._judged = self._judged, {}
+        ids = list(judged)
+        for start in range(0, len(ids), _RUNS_AT_ONCE):
+            with self._database.writing() as connection:
+                diagnoses.keep(connection, {run_id: judged[run_id] for run_id in ids[start : start + _RUNS_AT_ONCE]})
 
     def erase(self) -> bool:
         """Everything that was deleted; whether that was anything. Raises StorageUnavailable, StorageFull."""

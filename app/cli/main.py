@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import backup, demo, diagnose, migrate, move, rules, serve
+from app.cli import backup, demo, diagnose, migrate, move, rediagnose, rules, serve
 from app.cli.console import make_output_unbreakable, say
 from app.errors import CurvewiseError, InvalidInput
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 for command in (serve.serve, diagnose.diagnose, demo.demo, migrate.migrate, backup.backup, rules.rules):
     app.command()(command)
+app.command()(rediagnose.rediagnose)
 app.command("export")(move.export_projects)
 app.command("import")(move.import_projects)
 

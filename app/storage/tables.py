@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -135,4 +136,14 @@ bins = Table(
     Column("attempt", Integer, primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),  # of the chunk that they sum up
     Column("bins", LargeBinary, nullable=False),  # see bins.py
+)
+
+# Of closed runs, so that dashboards need not wait for archives to be judged; a cache that may be emptied at any time.
+diagnoses = Table(
+    "diagnoses",
+    metadata,
+    _run_id(),
+    Column("proposed", Boolean, primary_key=True),  # judged again, and not told yet
+    Column("version", Text, nullable=False),
+    Column("diagnosis", Text, nullable=False),  # JSON
 )
