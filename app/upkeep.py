@@ -72,7 +72,7 @@ class Upkeep:
             try:
                 if time.monotonic() - swept_at >= _SWEEP_S:
                     swept_at = time.monotonic()
-                    self._sweep()
+                    self.sweep()
                 self.keep_diagnoses()
                 due = self._due()
                 for run_id in due:
@@ -145,8 +145,8 @@ class Upkeep:
         with self._database.reading() as connection:
             return set(rolling_up.due(connection))
 
-    def _sweep(self) -> None:
-        """Look at everything, for what servers that have died left behind."""
+    def sweep(self) -> None:
+        """Look at everything, for what servers that have died left behind. Raises StorageUnavailable, StorageFull."""
         self._deleted.set()
         self._settle_all()
         self.roll_up()

@@ -1,0 +1,178 @@
+"""Every hot table is keyed by the run, and so is every statement that touches one: so the schema shards by run.
+
+The whole service is used once, on each database, and every statement that it sends is parsed. Each call in
+app/storage that sends one must have been seen, so a new one cannot hide from this.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlglot
+from sqlalchemy import UniqueConstraint, inspect, update
+
+from app import archive
+from app.curves.points import Points
+from app.nouns import RunUpdate
+from app.service import make_service
+from app.settings import Settings
+from app.storage import migrate, moving
+from app.storage.database import Database, make_engine
+from app.storage.tables import metadata, runs
+from app.upkeep import Upkeep
+from tests.storage.statements import HOT, NOT_ROWS, calls, listening, unkeyed
+
+# What looks for work, or counts, over all runs. None of these touches a hot table.
+SPANNING = {
+    "runs.ids_after": "the sweep walks all runs, a page at a time in the order of their ids",
+    "deletion.erase_some": "what was deleted is found by having no project, or one without a name",
+    "runs.list_projects": "each project of a page is shown with how many runs it has",
+}
+
+
+@pytest.mark.parametrize(
+    ("sql", "lacking"),
+    [
+        ("SELECT chunks.block FROM chunks WHERE chunks.run_id = ?", set()),
+        ("SELECT chunks.block FROM chunks WHERE chunks.run_id IN (?, ?) AND chunks.curve = ?", set()),
+        ("SELECT chunks.block FROM chunks WHERE chunks.run_id IN (SELECT 1 FROM (SELECT 1) WHERE 1!=1)", set()),
+        ("SELECT chunks.block FROM chunks WHERE chunks.curve = ?", {"chunks"}),
+        ("SELECT chunks.block FROM chunks WHERE chunks.run_id > ?", {"chunks"}),
+        ("SELECT chunks.block FROM chunks WHERE chunks.run_id = ? OR chunks.curve = ?", {"chunks"}),
+        ("SELECT chunks.block FROM chunks WHERE NOT (chunks.run_id = ?)", {"chunks"}),
+        ("SELECT chunks.block FROM chunks WHERE chunks.run_id IN (SELECT runs.id FROM runs)", {"chunks", "runs"}),
+        ("SELECT 1 FROM chunks JOIN bins ON bins.run_id = chunks.run_id WHERE bins.run_id = ?", set()),
+        ("SELECT 1 FROM chunks JOIN bins ON bins.curve = chunks.curve WHERE bins.run_id = ?", {"chunks"}),
+        ("SELECT 1 FROM chunks LEFT JOIN bins ON bins.run_id = chunks.run_id WHERE chunks.run_id = ?", set()),
+        ("SELECT 1 FROM chunks LEFT JOIN bins ON bins.run_id = ? AND chunks.run_id = ?", {"chunks"}),
+        ("SELECT 1 FROM chunks JOIN bins ON bins.run_id = chunks.run_id", {"chunks", "bins"}),
+        ("SELECT 1 FROM runs WHERE runs.id = ? AND EXISTS (SELECT 1 FROM chunks WHERE chunks.curve = 1)", {"chunks"}),
+        ("SELECT 1 FROM runs WHERE runs.id = ? AND EXISTS (SELECT 1 FROM chunks WHERE chunks.run_id = runs.id)", set()),
+        ("SELECT 1 FROM chunks, runs WHERE chunks.run_id = runs.id", {"chunks", "runs"}),
+        ("DELETE FROM diagnoses WHERE diagnoses.proposed AND diagnoses.run_id IN (?)", set()),
+        ("DELETE FROM diagnoses WHERE diagnoses.proposed", {"diagnoses"}),
+        ("UPDATE curves SET settled = ? WHERE curves.curve = ?", {"curves"}),
+        ("WITH x AS (SELECT id FROM runs WHERE runs.id = 1) UPDATE runs SET a = 1 FROM x WHERE runs.a = x.i", {"runs"}),
+        ("WITH x AS (SELECT id FROM runs WHERE runs.id = 1) UPDATE runs SET a = 1 FROM x WHERE runs.id = x.id", set()),
+        ("WITH x AS (SELECT runs.id FROM runs) UPDATE runs SET a = 1 FROM x WHERE runs.id = x.id", {"runs"}),
+        ("INSERT INTO chunks (run_id, curve) VALUES (?, ?)", set()),
+        ("INSERT INTO chunks (curve) VALUES (?)", {"chunks"}),
+    ],
+)  # fmt: skip
+def test_the_check_sees_where_the_run_is_missing(sql: str, lacking: set[str]) -> None:
+    assert unkeyed(sqlglot.parse_one(sql, dialect="sqlite")) == lacking
+
+
+def test_every_hot_table_is_keyed_by_the_run_first(database: Database) -> None:
+    assert {"chunks", "bins", "curves", "attempts", "diagnoses"} <= HOT
+    there = inspect(database.engine)
+    for name in HOT:
+        assert there.get_pk_constraint(name)["constrained_columns"][0] == "run_id"
+        # One shard can vouch only for what is unique within a run, and refer only to the run.
+        assert all("run_id" in one["column_names"] for one in there.get_unique_constraints(name))
+        assert {tuple(one["constrained_columns"]) for one in there.get_foreign_keys(name)} == {("run_id",)}
+        assert all("run_id" in c.columns for c in metadata.tables[name].constraints if isinstance(c, UniqueConstraint))
+
+
+def test_every_statement_on_a_hot_table_says_of_which_run(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    elsewhere = Database(make_engine(f"sqlite:///{tmp_path}/elsewhere.db"))
+    migrate.upgrade(elsewhere.engine)
+    with listening() as sent:
+        use_everything(database, database_url, elsewhere)
+    elsewhere.close()
+    rows = [one for one in sent if one.module not in NOT_ROWS]
+    spanning = set()
+    for one in rows:
+        dialect = "postgres" if one.dialect == "postgresql" else "sqlite"
+        lacking = unkeyed(sqlglot.parse_one(one.sql, dialect=dialect))
+        origin = f"{one.module}.{one.function}"
+        if lacking == {"runs"} and origin in SPANNING:
+            spanning.add(origin)
+        else:
+            assert not lacking, f"{origin} asks {lacking} of no run in particular:\n{one.sql}"
+    assert spanning == SPANNING.keys()
+    assert {(one.module, one.function) for one in rows if one.module == "?"} == set()
+    unseen = [
+        f"{module}.py:{first}"
+        for module, first, last in calls()
+        if not any(one.module == module and first <= one.line <= last for one in rows)
+    ]
+    assert unseen == []
+
+
+def use_everything(database: Database, url: str, elsewhere: Database) -> None:
+    """Every verb of the service, the background and the archive, over runs that need all of each."""
+    asyncio.run(serve(url))
+    found = archive.batches(database, "p")
+    for names in found:
+        assert archive.propose(url, "p", names)
+        archive.compare(database, "p", names, archive.Changes())
+        archive.accept(database, "p", names)
+    with database.writing() as connection:
+        aged = update(runs).values(updated_at=datetime.now(UTC) - timedelta(days=9))
+        connection.execution_options(by_test=True).execute(aged)
+    sweep(database)
+    with database.reading() as connection:
+        for name in moving.project_names(connection):
+            moving.copy_project(connection, elsewhere, name, name)
+    with elsewhere.reading() as connection:
+        moving.copy_project(connection, database, "p", "again")
+    asyncio.run(write_late_and_delete(url))
+    sweep(database)
+
+
+async def serve(url: str) -> None:
+    service = make_service(Settings(database_url=url))
+    await service.start()
+    try:
+        service.configure_project("p", roll_up_after_days=1, params={})
+        for name in ("long", "r"):
+            service.open_run("p", name, RunUpdate(num_classes=10))
+        for first in (0, 70_000, 69_990):  # the last one is late
+            await service.record("p", "long", curves(first, 70_000 if not first else 10), None)
+        await service.record("p", "r", curves(0, 10), None)
+        await service.record("p", "r", curves(5, 10), 2)
+        service.open_run("p", "r", RunUpdate(tags={"a": "b"}))
+        service.close_run("p", "r", "finished")
+        for _ in range(2):
+            service.diagnose_project("p", limit=10, after=None, state="finished")
+        for at_step in (None, 7.0):
+            service.diagnose("p", "long", at_step=at_step)
+        for most in (None, 100):
+            service.read_curves("p", "long", max_points=most)
+        assert sum(len(piece) for piece in service.stream_curves("p", "long")) > 70_000
+        service.diagnosis_version("p", "r")
+        service.list_projects(limit=10, after="a")
+        service.list_runs("p", limit=10, after="a")
+        service.get_project("p")
+        service.get_run("p", "r")
+    finally:
+        await service.close()
+
+
+def curves(first: int, count: int) -> list[Points]:
+    steps = np.arange(first, first + count, dtype=float)
+    return [Points(name, steps, np.exp(-steps / 1e4)) for name in ("train/loss", "val/loss")]
+
+
+def sweep(database: Database) -> None:
+    worker = Upkeep(database)
+    worker.sweep()
+    worker.erase()
+    worker.keep_diagnoses()
+    database.shrink()
+
+
+async def write_late_and_delete(url: str) -> None:
+    service = make_service(Settings(database_url=url))
+    await service.start()
+    try:
+        await service.record("again", "r", curves(6, 1), None)  # among what is settled
+        service.delete_run("again", "long")
+        service.delete_project("p")
+    finally:
+        await service.close()
