@@ -15,11 +15,15 @@ PROJECT = "/api/v1/projects/p/runs"
 
 
 class Clients:
-    """What eight clients were told. promised: (run, step). refused: status -> how often."""
+    """What eight clients were told.
+
+    promised: (run, step). refused: status -> how often. broken: how often a connection ended without an answer.
+    """
 
     def __init__(self) -> None:
         self.promised: list[tuple[str, int]] = []
         self.refused: Counter[int] = Counter()
+        self.broken = 0
         self._steps = count()  # each step is written once, whatever became of it
         self._stopping = threading.Event()
 
@@ -54,6 +58,7 @@ class Clients:
         try:
             status = client.post(f"{PROJECT}/{run}/points", json=body).status_code
         except httpx.TransportError:
+            self.broken += 1
             time.sleep(0.02)
             return False
         if status == 200:
