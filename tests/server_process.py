@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
@@ -22,12 +22,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(url: str, *flags: str, port: int | None = None) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """A server process, and a client of it; the process is gone afterwards. port: a free one when not given."""
+def process(
+    url: str, *flags: str, port: int | None = None, within: Sequence[str] = (), **settings: str
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """A server process, and a client of it; the process is gone afterwards.
+
+    port: a free one when not given. within: a command that runs it. settings: more of its environment.
+    """
     port = port or free_port()
-    environ = {**os.environ, "CURVEWISE_DATABASE_URL": url, "CURVEWISE_MAX_BODY_BYTES": str(MAX_BODY_BYTES)}
+    environ = os.environ | {"CURVEWISE_DATABASE_URL": url, "CURVEWISE_MAX_BODY_BYTES": str(MAX_BODY_BYTES)} | settings
     command = [sys.executable, "-m", "uvicorn", "--factory", "app.api.app:create_app_from_environ", "--port", str(port)]
-    server = subprocess.Popen([*command, *flags], env=environ, stderr=subprocess.PIPE)
+    server = subprocess.Popen([*within, *command, *flags], env=environ, stderr=subprocess.PIPE)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             yield server, client

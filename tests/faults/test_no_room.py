@@ -1,6 +1,8 @@
 """The disk is full: a clear answer, readers go on, and so do writers when there is room again."""
 
+import errno
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from sqlalchemy.pool import Pool
 
 from app.settings import Settings
 from tests.api.conftest import serving
+from tests.server_process import process, wait_until_ready
 
 RUN = "/api/v1/projects/p/runs/r"
 NO_LIMIT = 2**30
@@ -53,3 +56,53 @@ def test_a_full_disk_is_said_and_reads_and_later_writes_go_on(
         limit_pages(NO_LIMIT)
         assert client.post(f"{RUN}/points", json=many).json()["accepted"] == 20_000
         assert len(client.get(f"{RUN}/curves").json()["curves"]["loss"]["steps"]) == 20_001
+
+
+# A small file system of the server's own, which ends with it; no privilege is needed where name spaces may be made.
+PRIVATE = ("unshare", "--user", "--map-root-user", "--mount")
+SMALL = 'mount -t tmpfs -o size=4m curvewise "$1" && shift && exec "$@"'
+
+
+def can_have_a_private_disk(folder: Path) -> bool:
+    try:
+        tried = subprocess.run([*PRIVATE, "sh", "-c", SMALL, "sh", folder, "true"], check=False, capture_output=True)
+    except FileNotFoundError:
+        return False
+    return tried.returncode == 0
+
+
+def test_a_disk_that_somebody_else_fills(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if not can_have_a_private_disk(disk):
+        pytest.skip("no file system may be mounted here")
+    many = {"curves": {"loss": {"steps": [x + 0.5 for x in range(20_000)], "values": [1 / 3] * 20_000}}}
+    within = (*PRIVATE, "sh", "-c", SMALL, "sh", str(disk))
+    with process(f"sqlite:///{disk}/full.db", within=within) as (server, client):
+        wait_until_ready(client)
+        client.put(RUN).raise_for_status()
+        assert client.post(f"{RUN}/points", json={"points": [{"step": 1, "loss": 1.0}]}).status_code == 200
+        rubbish = Path(f"/proc/{server.pid}/root{disk}/rubbish")
+        fill_up(rubbish)
+        for _ in range(2):
+            refused = client.post(f"{RUN}/points", json=many)
+            assert refused.status_code == 507, refused.text
+            assert refused.json()["type"].endswith("storage-full")
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert client.get(f"{RUN}/curves").json()["curves"] == {"loss": {"steps": [1.0], "values": [1.0]}}
+            assert client.get(f"{RUN}/diagnosis").status_code == 200
+            assert client.get("/readyz").status_code == 200
+        rubbish.unlink()
+        assert client.post(f"{RUN}/points", json=many).json()["accepted"] == 20_000
+        assert len(client.get(f"{RUN}/curves").json()["curves"]["loss"]["steps"]) == 20_001
+
+
+def fill_up(file: Path) -> None:
+    """Write until the disk is full."""
+    with file.open("wb", buffering=0) as rubbish:
+        try:
+            while True:
+                rubbish.write(b"\xff" * 4096)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
