@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from app.api import curves, diagnoses, health, points, problems, projects, rules, runs
 from app.api.negotiation import CURVEWISE_VERSION
 from app.api.openapi import complete
+from app.api.shortcut import Shortcut
 from app.service import make_service
 from app.settings import Settings, settings_from
 
@@ -73,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.add_middleware(Shortcut)
     for noun in _NOUNS:
         app.include_router(noun.router)
     problems.install(app, _ROUTES)

@@ -1,6 +1,6 @@
 """What went wrong, as application/problem+json (RFC 9457): the one map from errors to HTTP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -147,11 +147,14 @@ def problem(
 def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     """Answer every error of the app with a problem document; `routes` are all that it serves."""
     app.state.served_routes = tuple(routes)
-    app.add_exception_handler(errors.CurvewiseError, _on_curvewise_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    for error in HANDLED:
+        app.add_exception_handler(error, answer)
     app.add_exception_handler(Exception, _on_anything_else)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The problem document for one of the errors that are HANDLED."""
+    return await next(_HANDLERS[cls] for cls in type(error).__mro__ if cls in _HANDLERS)(request, error)
 
 
 async def _on_curvewise_error(_request: Request, error: Exception) -> Response:
@@ -206,3 +209,12 @@ async def _on_anything_else(_request: Request, _error: Exception) -> Response:
     """Says nothing about the inside; Starlette raises the error again after this, and the server logs it."""
     # The server hangs up on an error that reaches it: said aloud, so that no client sends its next request into that.
     return problem(INTERNAL, INTERNAL.example, headers={"Connection": "close"})
+
+
+_HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    errors.CurvewiseError: _on_curvewise_error,
+    RequestValidationError: _on_invalid_request,
+    HTTPException: _on_http_exception,
+    ClientDisconnect: _on_disconnect,
+}
+HANDLED = tuple(_HANDLERS)

@@ -37,10 +37,22 @@ def test_evenly_spaced_steps_come_back_bit_for_bit(first: int, stride: int, coun
 
 @pytest.mark.parametrize(
     "value",
-    [np.nan, np.inf, -np.inf, -0.0, 5e-324, np.finfo(float).max, struct.unpack("<d", b"\1\0\0\0\0\0\xf4\x7f")[0]],
+    [
+        0.1,
+        np.nan,
+        np.inf,
+        -np.inf,
+        -0.0,
+        5e-324,
+        3.4e38,
+        3.5e38,
+        np.finfo(float).max,
+        struct.unpack("<d", b"\1\0\0\0\0\0\xf4\x7f")[0],
+    ],
 )
 def test_the_ends_of_float64_are_kept(value: float):
     assert_round_trip(np.array([0.0, 1.0, 2.0**53]), np.array([value, 1.0, value]))
+    assert_round_trip(np.array([7.0]), np.array([value]))
 
 
 @pytest.mark.parametrize(

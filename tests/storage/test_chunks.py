@@ -149,6 +149,15 @@ def test_in_one_transaction_points_without_attempt_follow_the_one_just_opened(da
     assert sorted((row.attempt, row.points) for row in stored) == [(1, 2), (2, 2)]
 
 
+def test_more_chunks_than_one_statement_takes_are_all_stored(database: Database):
+    run_id = open_run(database)
+    write(database, run_id, *(points(f"x{number}", [number], number / 3) for number in range(1201)))
+    with database.reading() as connection:
+        stored = chunks.stored_curves(connection, [run_id])[run_id]
+    assert {curve.name: curve.first_step for curve in stored} == {f"x{number}": number for number in range(1201)}
+    assert read(database, run_id, "x1200") == {1200.0: 400.0}
+
+
 def test_each_write_counts_the_revision_up(database: Database):
     run_id = open_run(database)
     first = find(database)
