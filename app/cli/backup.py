@@ -22,6 +22,6 @@ def backup(
 ) -> None:
     """Copy a SQLite database as it stands at one moment, and check the copy. Servers may go on writing."""
     source = sqlite_file(settings_from(database_url=database_url).database_url)
-    refuse_existing(file, replace=replace)
+    refuse_existing(file, source, replace=replace)
     size = back_up(source, file)
     print(f"{file}: {size:,} bytes, checked")

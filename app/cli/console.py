@@ -13,12 +13,24 @@ def say(text: str) -> None:
     print(plain(text), file=sys.stderr, flush=True)
 
 
-def refuse_existing(file: Path, *, replace: bool) -> None:
-    """Raise InvalidInput when a file would be lost that nobody offered, or its folder does not exist."""
+def refuse_existing(file: Path, source: Path | None, *, replace: bool) -> None:
+    """Raise InvalidInput when a file would be lost that nobody offered, or its folder does not exist.
+
+    source: the file that is read, which is not to be replaced by what is read from it.
+    """
     if not file.absolute().parent.is_dir():
         raise InvalidInput(f"there is no folder {file.parent}")
+    if source is not None and file.exists() and source.exists() and file.samefile(source):
+        raise InvalidInput(f"{file} is the database itself; name another file")
     if file.exists() and not replace:
         raise InvalidInput(f"{file} exists; name another file, or give --replace")
+    # A server that has the old file open would go on writing to it where nobody finds it, and a log that was left
+    # behind would be written into the new file, which it does not belong to.
+    for log in (file.with_name(file.name + end) for end in ("-wal", "-journal")):
+        if log.exists():
+            raise InvalidInput(
+                f"{file} is in use, or its server was killed: {log.name} is beside it; name another file"
+            )
 
 
 def make_output_unbreakable() -> None:

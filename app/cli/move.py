@@ -15,7 +15,7 @@ from app.errors import InvalidInput
 from app.limits import check_name
 from app.settings import settings_from
 from app.storage import migrate, moving
-from app.storage.backup import back_up, keep
+from app.storage.backup import back_up, file_of, keep
 from app.storage.database import Database, make_engine
 from app.storage.moving import Copied
 
@@ -29,11 +29,12 @@ def export_projects(
     replace: Replace = False,
 ) -> None:
     """Write projects with all their runs and points to a file, which `import` and `serve` read. Servers may go on."""
-    refuse_existing(file, replace=replace)
+    url = settings_from(database_url=database_url).database_url
+    refuse_existing(file, file_of(url), replace=replace)
     part = file.with_name(f"{file.name}.part")
     part.unlink(missing_ok=True)
     try:
-        with _opened(settings_from(database_url=database_url).database_url) as source:
+        with _opened(url) as source:
             migrate.check(source.engine)
             with _opened(f"sqlite:///{part}") as target:
                 migrate.upgrade(target.engine)

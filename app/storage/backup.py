@@ -13,12 +13,17 @@ class DamagedDatabase(CurvewiseError):
     """The database is not whole; what is wrong with it is in the message."""
 
 
+def file_of(url: str) -> Path | None:
+    """The file of a SQLite URL, whether or not it is there; None of another database. Raises InvalidInput."""
+    parsed = parse_url(url)
+    return Path(parsed.database or "") if parsed.drivername.startswith("sqlite") else None
+
+
 def sqlite_file(url: str) -> Path:
     """The file of a SQLite URL. Raises InvalidInput when it is of another database, or there is none."""
-    parsed = parse_url(url)
-    if not parsed.drivername.startswith("sqlite"):
+    path = file_of(url)
+    if path is None:
         raise InvalidInput("only a SQLite file is backed up by this; for Postgres use pg_dump")
-    path = Path(parsed.database or "")
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}")
     return path

@@ -1,7 +1,7 @@
 """Projects copied from one database to another, losslessly: rows as they are, under new ids.
 
-The copy is made under a name of its own and gets its name when it is whole. Each transaction is short, so the servers
-of both databases go on meanwhile; all of it is read as the source stood at one moment.
+The copy is made under a name that no client can give, and gets its own when it is whole. Each transaction is short, so
+the servers of both databases go on meanwhile; all of it is read as the source stood at one moment.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +14,14 @@ from sqlalchemy.exc import IntegrityError
 
 from app.curves.points import MAX_NAME_LENGTH
 from app.errors import InvalidInput, UnknownProject
-from app.storage import deletion
 from app.storage.database import Database
+from app.storage.runs import UNFINISHED, WHOLE
 from app.storage.tables import attempts, bins, chunks, curves, projects, runs
 
 _CHUNKS_AT_ONCE = 1000
 _POINTS_AT_ONCE = 2**21
 _HELD = 2**62  # `settled` of a curve whose chunks are not all there: nobody settles them
-_UNFINISHED = ".copying"
+_UNFINISHED = f"{UNFINISHED}copying"
 
 Key = tuple[int, int, int]
 
@@ -37,7 +37,7 @@ class Copied:
 
 def project_names(connection: Connection) -> list[str]:
     """Every project, in name order."""
-    query = select(projects.c.name).where(projects.c.name.is_not(None)).order_by(projects.c.name)
+    query = select(projects.c.name).where(WHOLE).order_by(projects.c.name)
     return [name for name in connection.execute(query).scalars() if name]
 
 
@@ -58,14 +58,34 @@ def copy_project(
         values = {**project, "name": unfinished}
         del values["id"]
         project_id = connection.execute(insert(projects).values(values).returning(projects.c.id)).scalar_one()
+    copy = _Copy(project_id, unfinished)
     try:
-        copied = _copy_runs(source, target, project["id"], project_id, noted)
-        _name(target, project_id, new_name)
+        copied = _copy_runs(source, target, project["id"], copy, noted)
+        _name(target, copy, new_name)
     except BaseException:
         with target.writing() as connection:
-            _discard(connection, unfinished)
+            copy.discard(connection)
         raise
     return copied
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A project that is being made."""
+
+    project_id: int
+    name: str
+
+    def hold(self, connection: Connection) -> None:
+        """Nobody discards it before the transaction ends. Raises InvalidInput when somebody has."""
+        ours = select(projects.c.id).where(projects.c.id == self.project_id, projects.c.name == self.name)
+        if connection.execute(ours.with_for_update(read=True)).first() is None:
+            raise InvalidInput("another copy of the same name was begun meanwhile, or this one was deleted")
+
+    def discard(self, connection: Connection) -> None:
+        """A server of the database erases it. Another copy, which has taken its name, is left alone."""
+        ours = (projects.c.id == self.project_id) & (projects.c.name == self.name)
+        connection.execute(update(projects).where(ours).values(name=None))
 
 
 def _refuse_taken(connection: Connection, name: str) -> None:
@@ -75,15 +95,16 @@ def _refuse_taken(connection: Connection, name: str) -> None:
 
 def _discard(connection: Connection, name: str) -> None:
     """What an earlier copy left behind; a server of that database erases it."""
-    for project_id in connection.execute(select(projects.c.id).where(projects.c.name == name)).scalars():
-        deletion.mark_project(connection, project_id)
+    # One statement: between two of them the other copy could be finished, and that one would go.
+    connection.execute(update(projects).where(projects.c.name == name).values(name=None))
 
 
-def _name(target: Database, project_id: int, name: str) -> None:
+def _name(target: Database, copy: _Copy, name: str) -> None:
     with target.writing() as connection:
         _refuse_taken(connection, name)
+        copy.hold(connection)
         try:
-            connection.execute(update(projects).where(projects.c.id == project_id).values(name=name))
+            connection.execute(update(projects).where(projects.c.id == copy.project_id).values(name=name))
         except IntegrityError:  # made by another server between the two statements
             connection.rollback()
             _refuse_taken(connection, name)
@@ -91,26 +112,27 @@ def _name(target: Database, project_id: int, name: str) -> None:
 
 
 def _copy_runs(
-    source: Connection, target: Database, old_project: int, new_project: int, noted: Callable[[int, int], None]
+    source: Connection, target: Database, old_project: int, copy: _Copy, noted: Callable[[int, int], None]
 ) -> Copied:
     ids = list(source.execute(select(runs.c.id).where(runs.c.project_id == old_project).order_by(runs.c.id)).scalars())
     points = 0
     for done, run_id in enumerate(ids):
         noted(done, len(ids))
-        points += _copy_run(source, target, run_id, new_project)
+        points += _copy_run(source, target, run_id, copy)
     noted(len(ids), len(ids))
     return Copied(1, len(ids), points)
 
 
-def _copy_run(source: Connection, target: Database, run_id: int, project_id: int) -> int:
+def _copy_run(source: Connection, target: Database, run_id: int, copy: _Copy) -> int:
     run = dict(source.execute(select(runs).where(runs.c.id == run_id)).mappings().one())
     del run["id"]
     settled = {row.curve: row.settled for row in source.execute(_rows(curves, run_id))}
     parts = list(pairwise(_slices(source, run_id)))
     for part in parts:
         with target.writing() as connection:
+            copy.hold(connection)
             if part is parts[0]:
-                made = insert(runs).values({**run, "project_id": project_id}).returning(runs.c.id)
+                made = insert(runs).values({**run, "project_id": copy.project_id}).returning(runs.c.id)
                 new_id = connection.execute(made).scalar_one()
                 _insert(connection, curves, source, _rows(curves, run_id), {"run_id": new_id, "settled": _HELD})
                 _insert(connection, attempts, source, _rows(attempts, run_id), {"run_id": new_id})

@@ -15,6 +15,7 @@ from app.curves.curve import Curve
 from app.storage import bins as bin_format
 from app.storage.blocks import encode
 from app.storage.database import Database
+from app.storage.runs import WHOLE
 from app.storage.tables import bins, chunks, curves, projects, runs
 
 _RUNS_AT_ONCE = 100
@@ -25,9 +26,7 @@ _NOTHING = Curve("", np.empty(0), np.empty(0))
 def due(connection: Connection, now: datetime | None = None) -> list[int]:
     """Ids of some runs that are old enough and have not been rolled up since they last changed."""
     now = now or datetime.now(UTC)
-    wanting = select(projects.c.id, projects.c.roll_up_after_days).where(
-        projects.c.roll_up_after_days > 0, projects.c.name.is_not(None)
-    )
+    wanting = select(projects.c.id, projects.c.roll_up_after_days).where(projects.c.roll_up_after_days > 0, WHOLE)
     found: list[int] = []
     for project_id, days in connection.execute(wanting).all():
         old = runs.c.updated_at < now - timedelta(days=days)

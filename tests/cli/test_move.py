@@ -146,6 +146,33 @@ def test_a_backup_is_whole_while_a_job_writes(call: Run, tmp_path: Path) -> None
         assert client.get(RUN).json()["curves"][0]["points"] == points
 
 
+@pytest.mark.parametrize("command", ["backup", "export"])
+def test_a_file_that_a_server_has_open_is_not_replaced(call: Run, tmp_path: Path, command: str) -> None:
+    url, other = f"sqlite:///{tmp_path}/curvewise.db", tmp_path / "other.db"
+    with process(url) as (_, client):
+        wait_until_ready(client)
+        client.put(RUN).raise_for_status()
+        send(client, 0)
+        itself = call(command, str(tmp_path / "curvewise.db"), "--replace", "--database-url", url)
+        assert (itself.returncode, "is the database itself" in itself.stderr) == (2, True)
+        assert call(command, str(other), "--database-url", url).returncode == 0
+        with process(f"sqlite:///{other}") as (server, served):
+            wait_until_ready(served)
+            send(served, 100)
+            refused = call(command, str(other), "--replace", "--database-url", url)
+            assert (refused.returncode, "other.db-wal is beside it" in refused.stderr) == (2, True)
+            # What a server that is killed leaves in its log is of the old file, and would be put into the new one.
+            server.kill()
+            server.wait(timeout=30)
+            assert call(command, str(other), "--replace", "--database-url", url).returncode == 2
+        with process(f"sqlite:///{other}") as (_, served):
+            wait_until_ready(served)
+            assert served.get(RUN).json()["curves"][0]["points"] == 200
+        assert call(command, str(other), "--replace", "--database-url", url).returncode == 0
+        send(client, 100)
+        assert client.get(RUN).json()["curves"][0]["points"] == 200
+
+
 def test_a_damaged_database_is_not_taken_for_a_backup(call: Run, tmp_path: Path) -> None:
     file, copy = tmp_path / "curvewise.db", tmp_path / "copy.db"
     engine = make_engine(f"sqlite:///{file}")

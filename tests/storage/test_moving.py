@@ -1,6 +1,7 @@
 """What is copied from one database to another is the same there, and appears when it is whole."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from app.storage.database import Database, make_engine
 from app.storage.tables import attempts, bins, curves, projects
 from app.storage.tables import chunks as chunk_table
 from app.storage.tables import runs as run_table
+
+# A NaN with bits of its own, as a framework may use to say why.
+PAYLOAD = np.array([0xFFF8_DEAD_0000_0001], np.uint64).view(np.float64)[0]
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def fill(database: Database, project: str, runs_each: int = 3) -> None:
             facts = {"config": {"lr": float("nan"), "text": "\x00\ud800"}, "tags": {"a": "b"}, "commit": "9fceb02"}
             runs.save_run(connection, runs.StoredRun(**{**vars(run), **facts}))
         for attempt, batch in product((1, 2), range(4)):
-            values = np.array([1.5, np.nan, -np.inf, 5e-324, 1e308])
+            values = np.array([PAYLOAD, np.nan, -np.inf, 5e-324, 1e308])
             parts = [Points(name, np.arange(5.0) + 5 * batch, values) for name in ("loss", "val/loss")]
             with database.writing() as connection:
                 chunks.write(connection, [Batch(run.id, attempt, parts)])
@@ -152,7 +156,7 @@ def test_a_copy_that_fails_leaves_nothing_to_be_seen(
 
     def fail(done: int, of: int) -> None:
         if done == 2:
-            assert names(other) == ["p.copying", "there"]
+            assert names(other) == ["there"]
             raise KeyboardInterrupt
 
     with database.reading() as connection, pytest.raises(KeyboardInterrupt):
@@ -160,7 +164,7 @@ def test_a_copy_that_fails_leaves_nothing_to_be_seen(
     assert names(other) == ["there"]
     # Killed, it could not have cleaned up; the next one does.
     with other.writing() as connection:
-        runs.lock_project(connection, "p.copying")
+        runs.lock_project(connection, f"p{moving._UNFINISHED}")
     copy(database, other, "p", "p")
     assert names(other) == ["p", "there"]
 
@@ -177,6 +181,36 @@ def test_a_name_that_is_taken_meanwhile_is_refused(database: Database, other: Da
         moving.copy_project(connection, other, "p", "p", take)
     with other.reading() as connection:
         assert runs.count_runs(connection, runs.find_project(connection, "p").id) == 0  # type: ignore[union-attr]
+
+
+def test_of_two_copies_at_once_the_later_one_is_whole(database: Database, other: Database) -> None:
+    fill(database, "p", runs_each=1)
+    before = everything(database, "p")
+
+    def begin_another(done: int, of: int) -> None:
+        if done == 1:
+            with database.reading() as connection:
+                moving.copy_project(connection, other, "p", "p")
+
+    with database.reading() as connection, pytest.raises(InvalidInput, match="meanwhile"):
+        moving.copy_project(connection, other, "p", "p", begin_another)
+    assert names(other) == ["p", "there"]
+    assert everything(other, "p") == before
+
+
+def test_a_copy_is_nothing_to_be_seen_or_rolled_up_before_it_is_whole(database: Database, other: Database) -> None:
+    fill(database, "p", runs_each=1)
+
+    def look(done: int, of: int) -> None:
+        with other.reading() as connection:
+            assert [home.name for home, _ in runs.list_projects(connection, limit=9, after=None)] == ["there"]
+            far = datetime.now(UTC) + timedelta(days=999)
+            assert set(rolling_up.due(connection, far)) == of_there
+
+    with other.reading() as connection:
+        of_there = set(rolling_up.due(connection, datetime.now(UTC) + timedelta(days=999)))
+    with database.reading() as connection:
+        moving.copy_project(connection, other, "p", "p", look)
 
 
 def test_nobody_settles_what_is_not_all_there(
