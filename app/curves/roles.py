@@ -107,6 +107,19 @@ def role_of(raw_name: str) -> Role:
     return Role("val" if val else "train", metric, stand_in=bool(words & _TEST))
 
 
+def names_split(raw: str) -> Split | None:
+    """The split that a name or a folder says, whatever else it says; None when it says none, or both."""
+    words = set(_words(raw))
+    train, val = bool(words & _TRAIN), bool(words & (_VAL | _TEST))
+    return None if train == val else "val" if val else "train"
+
+
+def is_split(raw: str) -> bool:
+    """Whether a name, such as a folder's, says a split and nothing else."""
+    words = set(_words(raw))
+    return bool(words) and words <= _TRAIN | _VAL | _TEST and names_split(raw) is not None
+
+
 def _metric(words: set[str]) -> Metric | None:
     """The one metric that all of these words together describe; None when there is none, or one word is strange."""
     if "epoch" in words and words <= {"epoch", "current", "cur"}:

@@ -1,14 +1,14 @@
 """What every importer answers: a run's curves by the names its file used, and what is known about them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.curves.curve import Curve, FloatArray, make_curve
 from app.errors import UnreadableFile
-from app.rules.context import Context
+from app.rules.context import Context, RunState
 
 # In the order of trust: a name that counts updates beats one that merely counts rows of a log.
 _STEP_NAMES = (
@@ -26,17 +26,32 @@ _EPOCH_NAMES = ("epoch", "epochs")
 _GREATEST_STEP = 2.0**53  # beyond it float64 no longer tells neighbouring steps apart
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportedRun:
-    """A run read from a file.
+    """A run read from disk.
 
-    curves: by raw name. context: the facts and caveats that the file's format brings with it.
+    curves: by raw name; where the format tells the split apart from the name, the split stands before it.
+    context: the facts and caveats that the format brings with it. state: how the run ended, None when it is not told.
     notes: what was decided or left out while reading, one sentence each, for the user.
+    source: who wrote it, in words. name: what the source calls the run. config, tags: what the job told beside curves.
     """
 
     curves: Mapping[str, Curve]
     context: Context = field(default_factory=lambda: Context(state="finished"))
+    state: RunState | None = None
     notes: tuple[str, ...] = ()
+    source: str = ""
+    name: str | None = None
+    config: Mapping[str, object] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def with_caveats(self, *caveats: str) -> "ImportedRun":
+        """The run with known lies of its source added."""
+        return replace(self, context=replace(self.context, caveats=(*self.context.caveats, *caveats)))
+
+    def noting(self, *notes: str) -> "ImportedRun":
+        """The run with more to tell the user about how it was read."""
+        return replace(self, notes=(*self.notes, *notes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +76,11 @@ def run_from_columns(
         said.append("there is no step or epoch column: the row number counts as the step")
         x_of_row = np.arange(1, len(lines) + 1, dtype=np.float64)
     else:
+        x_of_row = _steps(path, x_name, columns[x_name], lines)
         if _plain(x_name) not in _STEP_NAMES:
             said.append(f"there is no step column: {x_name!r} counts as the step")
-        x_of_row = _steps(path, x_name, columns[x_name], lines)
+        elif placed := _place_by_epoch(x_of_row, columns):
+            said.append(f"{_rows(placed)} with an epoch but no step were given the last step logged before them")
     curves, without_step, repeated = {}, 0, 0
     for name, column in columns.items():
         if name == x_name or not column.rows.size:
@@ -72,14 +89,28 @@ def run_from_columns(
         has_step = ~np.isnan(steps)
         curves[name] = make_curve(name, steps[has_step], column.values[has_step])
         without_step = max(without_step, int(np.count_nonzero(~has_step)))
-        repeated = max(repeated, int(np.count_nonzero(has_step)) - len(curves[name]))
-    if not any(len(curve) for curve in curves.values()):
+        if _plain(name) not in _EPOCH_NAMES:  # which stands in the train and the val row of a step alike
+            repeated = max(repeated, int(np.count_nonzero(has_step)) - len(curves[name]))
+    curves = {name: curve for name, curve in curves.items() if len(curve)}
+    if not curves:
         raise UnreadableFile(path, "no column holds a number beside its step")
     if without_step:
         said.append(f"{_rows(without_step)} without a step left out")
     if repeated:
         said.append(f"{_rows(repeated)} with the step of a later row left out: the last row of a step wins")
-    return ImportedRun(curves, notes=tuple(said))
+    return ImportedRun(curves=curves, notes=tuple(said))
+
+
+def _place_by_epoch(x_of_row: FloatArray, columns: Mapping[str, Column]) -> int:
+    """Give rows that name an epoch alone, as evaluations often do, the step of the row before; how many there were."""
+    epochs = [column.rows for name, column in columns.items() if _plain(name) in _EPOCH_NAMES]
+    if not epochs:
+        return 0
+    known = np.flatnonzero(~np.isnan(x_of_row))
+    rows = np.concatenate(epochs)
+    rows = rows[np.isnan(x_of_row[rows]) & (rows > known[0])]
+    x_of_row[rows] = x_of_row[known[np.searchsorted(known, rows) - 1]]
+    return int(rows.size)
 
 
 def choose_x(names: Mapping[str, Column]) -> str | None:
