@@ -1,8 +1,9 @@
 """The database: its URL, its connections, its transactions, and what its errors mean."""
 
+import math
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,9 +13,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.errors import InvalidInput, StorageFull, StorageUnavailable, Unavailable
+from app.storage.patience import PatientConnection
 
 _LOCK_WAIT_S = 10  # how long a transaction waits for another writer before it gives up
 _STATEMENT_S = 60  # how long Postgres works on one statement, or waits for the next of an open transaction
+_SILENCE_S = 65  # then it does not even say that it took too long
+_GREETING_S = 10  # how long a connection may take to be made, or to answer after it was idle
 _KEPT_FREE = 20  # one page in so many may stay free
 _PAGES_AT_ONCE = 1000  # 4 MB; others write in between
 _READABLE = "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters percent-encoded"
@@ -68,8 +72,8 @@ def make_engine(url: str) -> Engine:
         "idle_in_transaction_session_timeout": _STATEMENT_S,
     }
     options = " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items())
-    arguments = {"connect_timeout": 10, "application_name": "curvewise", "options": options}
-    return create_engine(
+    arguments = {"connect_timeout": _GREETING_S, "application_name": "curvewise", "options": options}
+    engine = create_engine(
         parsed,
         connect_args={name: value for name, value in arguments.items() if name not in parsed.query},
         isolation_level="READ COMMITTED",
@@ -78,6 +82,21 @@ def make_engine(url: str) -> Engine:
         max_overflow=24,
         pool_timeout=_LOCK_WAIT_S,
     )
+    event.listen(
+        engine, "do_connect", lambda _dialect, _record, given, named: PatientConnection.connect(*given, **named)
+    )
+    event.listen(engine, "checkin", _be_patient_for(_GREETING_S))
+    # Whoever sets Postgres' own limits may want statements to take longer.
+    event.listen(engine, "checkout", _be_patient_for(math.inf if "options" in parsed.query else _SILENCE_S))
+    return engine
+
+
+def _be_patient_for(seconds: float) -> Callable[..., None]:
+    def change(connection: PatientConnection | None, *_: object) -> None:
+        if connection is not None:  # it was closed for good
+            connection.patience_s = seconds
+
+    return change
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:

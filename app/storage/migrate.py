@@ -1,10 +1,12 @@
 """The database's schema: which one it has, and how it gets to the one that this version works with."""
 
+import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -121,6 +123,8 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
         with writer.begin():
             if engine.dialect.name == "postgresql":
                 # It may take as long as it takes, and so may waiting for another one.
+                driver: Any = writer.connection.driver_connection
+                driver.patience_s = math.inf
                 writer.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 writer.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 writer.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
