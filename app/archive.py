@@ -16,7 +16,7 @@ from app.curves.roles import role_of
 from app.diagnosis import Diagnosis, judge
 from app.errors import UnknownProject
 from app.rules.catalogue import CATALOGUE_VERSION
-from app.storage import chunks, diagnoses, runs, thinned
+from app.storage import chunks, diagnoses, histories, runs, thinned
 from app.storage.database import Database, make_engine
 from app.storage.diagnoses import Kept
 
@@ -36,7 +36,7 @@ def judge_stored(
     names = [n for n in chunks.curve_names(connection, run.id) if home.roles.get(n, role_of(n).name)]
     # A replay cuts within what bins hold together, so it reads the points themselves.
     read = thinned.read_for_rules if at_step is None else chunks.read
-    logged: Mapping[str, Curve] = read(connection, run.id, names)
+    logged: Mapping[str, Curve] = histories.over_time_without_steps(connection, run.id, read(connection, run.id, names))
     found = judge(logged, run.context, roles=home.roles, params=home.params, at_step=at_step)
     return replace(found, run=run.name, project=home.name)
 

@@ -12,6 +12,7 @@ from app.archive import judge_stored, version
 from app.curves.curve import Curve
 from app.curves.points import Points
 from app.curves.roles import role_of, to_roles
+from app.curves.thinning import for_display
 from app.diagnosis import Diagnosis, RawParams, resolve_params
 from app.errors import InvalidInput, UnknownCurve, UnknownProject, UnknownRun
 from app.limits import check_attempt, check_days, check_name, check_page, check_points, check_text
@@ -20,7 +21,7 @@ from app.recent import Recent
 from app.recorder import Recorder
 from app.rules.context import Context, RunState
 from app.settings import Settings
-from app.storage import chunks, deletion, diagnoses, migrate, runs, streams, thinned
+from app.storage import chunks, deletion, diagnoses, histories, migrate, runs, streams, thinned
 from app.storage.database import Database, make_engine
 from app.storage.diagnoses import Kept
 from app.upkeep import Upkeep
@@ -39,6 +40,11 @@ class Service:
         self._upkeep = upkeep
         self._run_ids: Recent[tuple[str, str], int] = Recent(_RECENT_RUNS)
         self._diagnoses: Recent[str, Diagnosis] = Recent(_RECENT_DIAGNOSES)
+
+    @property
+    def database(self) -> Database:
+        """Where it stores: for verbs that have a file of their own."""
+        return self._database
 
     async def start(self) -> None:
         """Bring an embedded database to this version's schema and begin to take points. Raises SchemaMismatch."""
@@ -69,7 +75,7 @@ class Service:
         with self._database.writing() as connection:
             home, _ = runs.lock_project(connection, project)
             before, created = runs.lock_run(connection, home.id, run)
-            after = _updated(before, update)
+            after = updated(before, update)
             if after != before:
                 runs.save_run(connection, after)
             return _get_run(connection, home, run), created
@@ -187,8 +193,11 @@ class Service:
         with self._database.reading() as connection:
             run_id, wanted = _find_curves(connection, project, run, names)
             if max_points is None:
-                return chunks.read(connection, run_id, wanted)
-            return thinned.read_for_display(connection, run_id, wanted, max_points)
+                found = chunks.read(connection, run_id, wanted)
+            else:
+                found = thinned.read_for_display(connection, run_id, wanted, max_points)
+            shown = histories.over_time_without_steps(connection, run_id, found)
+            return shown if max_points is None else {name: for_display(shown[name], max_points) for name in shown}
 
     def stream_curves(self, project: str, run: str, *, names: Sequence[str] | None = None) -> Iterator[Curve]:
         """The same in full, in stretches: by name, then by step. Memory does not grow with the run.
@@ -275,7 +284,7 @@ def _find_curves(
     known = chunks.curve_names(connection, stored.id)
     if missing := sorted(set(names or ()) - set(known)):
         raise UnknownCurve(f"run {run!r} has no curve {missing[0]!r}")
-    return stored.id, known if names is None else names
+    return stored.id, [name for name in known if not histories.is_hidden(name)] if names is None else names
 
 
 def _find_run(connection: Connection, home: runs.StoredProject, name: str, *, lock: bool = False) -> runs.StoredRun:
@@ -312,6 +321,7 @@ def _run(home: runs.StoredProject, run: runs.StoredRun, stored: Sequence[chunks.
                 last_step=curve.last_step,
             )
             for curve in stored
+            if not histories.is_hidden(curve.name)
         ),
     )
 
@@ -327,7 +337,8 @@ def _project(found: runs.StoredProject, run_count: int) -> Project:
     )
 
 
-def _updated(run: runs.StoredRun, update: RunUpdate) -> runs.StoredRun:
+def updated(run: runs.StoredRun, update: RunUpdate) -> runs.StoredRun:
+    """The run with what was said. Raises InvalidInput when a fact cannot be meant."""
     facts = ("num_classes", "planned_steps", "schedule", "caveats", "state")
     given = {name: getattr(update, name) for name in facts if getattr(update, name) is not None}
     attempt = max(run.attempt, update.attempt or run.attempt)

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.api import curves, diagnoses, health, points, problems, projects, rules, runs
+from app.api.mlflow.app import PREFIX as MLFLOW
+from app.api.mlflow.app import make_app as make_mlflow_app
 from app.api.negotiation import CURVEWISE_VERSION
 from app.api.openapi import complete
 from app.api.shortcut import Shortcut
@@ -77,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Shortcut)
     for noun in _NOUNS:
         app.include_router(noun.router)
+    app.mount(MLFLOW, make_mlflow_app(app.state))
     problems.install(app, _ROUTES)
     return app
 

@@ -16,7 +16,7 @@ from app.curves.points import MAX_NAME_LENGTH
 from app.errors import InvalidInput, UnknownProject
 from app.storage.database import Database
 from app.storage.runs import UNFINISHED, WHOLE
-from app.storage.tables import attempts, bins, chunks, curves, projects, runs
+from app.storage.tables import attempts, bins, chunks, curves, mlflow_assets, projects, runs
 
 _CHUNKS_AT_ONCE = 1000
 _POINTS_AT_ONCE = 2**21
@@ -135,7 +135,8 @@ def _copy_run(source: Connection, target: Database, run_id: int, copy: _Copy) ->
                 made = insert(runs).values({**run, "project_id": copy.project_id}).returning(runs.c.id)
                 new_id = connection.execute(made).scalar_one()
                 _insert(connection, curves, source, _rows(curves, run_id), {"run_id": new_id, "settled": _HELD})
-                _insert(connection, attempts, source, _rows(attempts, run_id), {"run_id": new_id})
+                for table in (attempts, mlflow_assets):
+                    _insert(connection, table, source, _rows(table, run_id), {"run_id": new_id})
             for table in (chunks, bins):
                 _insert(connection, table, source, _between(table, run_id, part), {"run_id": new_id})
             if part is parts[-1]:

@@ -65,6 +65,7 @@ projects = Table(
     Column("roll_up_after_days", Integer, nullable=False, server_default="0"),  # 0: never
     Column("revision", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("mlflow", Text),  # JSON: what its MLflow experiment has beside a name; null when none of it was said
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )
@@ -86,6 +87,8 @@ runs = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("rolled_up_at", UtcDateTime),  # null: every point is kept, see rolling_up.py
+    Column("mlflow_id", Text, index=True),  # by which MLflow's clients know it; null: they do not
+    Column("mlflow", Text),  # JSON: what they said about it and Curvewise has no place for
     UniqueConstraint("project_id", "name"),
     sqlite_autoincrement=True,
 )
@@ -146,4 +149,14 @@ diagnoses = Table(
     Column("proposed", Boolean, primary_key=True),  # judged again, and not told yet
     Column("version", Text, nullable=False),
     Column("diagnosis", Text, nullable=False),  # JSON
+)
+
+# What MLflow's clients log beside numbers: datasets, models. Nothing here reads them but those clients.
+mlflow_assets = Table(
+    "mlflow_assets",
+    metadata,
+    _run_id(),
+    Column("kind", Text, primary_key=True),  # input, output, model
+    Column("name", Text, primary_key=True),
+    Column("document", Text, nullable=False),  # JSON
 )
