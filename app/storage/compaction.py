@@ -23,7 +23,8 @@ from app.storage.database import Database
 from app.storage.tables import bins, chunks, curves
 
 BINNED = 65_536  # a chunk of so many points has bins; fewer are read as fast [points]
-_JOINED = (16, 256, 4096, BINNED, 2**20)  # small chunks at the end are joined when they hold so many together [points]
+# Not 256: a page of SQLite's holds one row of a little more than half its size, and four more bytes a point are lost.
+_JOINED = (16, 512, 4096, BINNED, 2**20)  # small chunks at the end are joined when they hold so many together [points]
 _MOST_BINS = 2048
 _LEAST_A_BIN = 64  # [points]
 _LARGEST = 2**21  # a chunk that late points made larger is split [points]

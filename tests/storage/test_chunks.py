@@ -201,20 +201,6 @@ def test_what_is_stored_is_summed_up_without_reading_points(database: Database):
     assert found == {run_id: [Stored("a", 1, 7.0, 7.0), Stored("loss", 4, 1.0, 9.5)], other: []}
 
 
-def test_a_point_costs_at_most_25_bytes_at_a_hundred_a_batch(database: Database):
-    # Four runs that write in turn, whose chunks lie mixed. The whole file counts: rows, index, free space, schema.
-    if database.engine.dialect.name != "sqlite":
-        pytest.skip("a Postgres cluster is no file to weigh")
-    run_ids = [open_run(database, str(i)) for i in range(4)]
-    for batch in range(25):
-        for run_id in run_ids:
-            steps = np.arange(100.0) + 100 * batch
-            write(database, run_id, *(points(name, steps, 0.5) for name in ("train/loss", "val/loss", "lr", "epoch")))
-    with database.reading() as connection:
-        pages, size = (connection.exec_driver_sql(f"PRAGMA page_{name}").scalar_one() for name in ("count", "size"))
-    assert pages * size / (25 * 4 * 4 * 100) <= 25
-
-
 def test_a_corrupt_block_says_so(database: Database):
     run_id = open_run(database)
     write(database, run_id, points("loss", [1], 1))

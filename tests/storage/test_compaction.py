@@ -293,23 +293,3 @@ def test_a_drawing_from_bins_shows_the_curve(database: Database, long_run: tuple
         for most in (50, 2000, 150_000, 300_000):
             shown = thinned.read_for_display(connection, run_id, ["loss"], most)["loss"]
             assert_shows(shown, whole, most)
-
-
-def test_a_compacted_point_costs_at_most_13_bytes_whatever_the_batches_were(database: Database):
-    if not database.on_sqlite:
-        pytest.skip("a Postgres cluster is no file to weigh")
-    noise = np.random.default_rng(1)
-    count = 0
-    for size, spacing in ((1, 1.0), (7, 0.01), (100, 3.0)):
-        run_id = open_run(database, str(size))
-        for start in range(0, 6000, size):
-            steps = np.arange(start, start + size) * spacing
-            part = [Points(name, steps, noise.standard_normal(size)) for name in ("train/loss", "val/loss")]
-            with database.writing() as connection:
-                chunks.write(connection, [Batch(run_id, None, part)])
-            count += 2 * size
-        settle(database, run_id)
-    database.shrink()
-    with database.reading() as connection:
-        pages, size = (connection.exec_driver_sql(f"PRAGMA page_{name}").scalar_one() for name in ("count", "size"))
-    assert pages * size / count <= 13
