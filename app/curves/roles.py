@@ -153,6 +153,19 @@ def to_roles(curves: Mapping[str, Curve], overrides: Mapping[str, str]) -> Curve
     the most finite points, else the one of the fewest words, else the first in the alphabet. Accuracy in per cent
     becomes a fraction. Error becomes accuracy, and perplexity loss, where the split has no curve of its own for it.
     """
+    ready: dict[str, Curve] = {}
+    for name, raw in choose(curves, overrides).items():  # a metric of its own comes before one made from another
+        target, curve = _in_our_units(name, raw, curves[raw], raw in overrides)
+        if curve is not None:
+            ready.setdefault(target, Curve(target, curve.steps, curve.values))
+    return Curves(ready)
+
+
+def choose(curves: Mapping[str, Curve], overrides: Mapping[str, str]) -> dict[str, str]:
+    """Role -> the raw name of the curve that is taken for it, in the order of ROLES: see to_roles.
+
+    Raises InvalidInput for a role that does not exist.
+    """
     check_overrides(overrides)
     roles = {raw: _role_under(raw, overrides) for raw, curve in curves.items() if len(curve)}
     validated = any(role.split == "val" and not role.stand_in for role in roles.values())
@@ -161,12 +174,7 @@ def to_roles(curves: Mapping[str, Curve], overrides: Mapping[str, str]) -> Curve
         candidates = [raw for raw, role in roles.items() if role.name == name and not (validated and role.stand_in)]
         if candidates:
             chosen[name] = min(candidates, key=lambda raw: _preference(raw, name, curves[raw], overrides))
-    ready: dict[str, Curve] = {}
-    for name, raw in chosen.items():  # in the order of ROLES: a metric of its own comes before one made from another
-        target, curve = _in_our_units(name, raw, curves[raw], raw in overrides)
-        if curve is not None:
-            ready.setdefault(target, Curve(target, curve.steps, curve.values))
-    return Curves(ready)
+    return chosen
 
 
 def check_overrides(overrides: Mapping[str, str]) -> None:

@@ -63,7 +63,7 @@ class _Found:
         elif kind == "tensorboard":
             self._events.setdefault(folder, []).append(file)
         elif kind in ("wandb", "sqlite", "text"):
-            name = _file_name(self._root, file)
+            name = file_name(self._root, file)
             self._sources.append(Source(name, (file,), lambda: read_file(file), sure=kind in ("wandb", "sqlite")))
 
     def sources(self) -> list[Source]:
@@ -173,7 +173,8 @@ def _folder_name(root: Path, folder: Path) -> str:
     return "-".join(parts) if parts[-1] not in _USUAL_FOLDERS else (root.absolute().name or parts[-1])
 
 
-def _file_name(root: Path, file: Path) -> str:
+def file_name(root: Path, file: Path) -> str:
+    """The name of a run that has one file to itself: its own, or its folder's where every run's log is called so."""
     stem = file.name.split(".")[0]
     if stem in _USUAL_STEMS:
         return _folder_name(root, file.parent)

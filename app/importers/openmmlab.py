@@ -29,6 +29,7 @@ def recognises(rows: Sequence[Row]) -> bool:
 def prepare(rows: Sequence[Row]) -> list[Row]:
     """The same rows, each at the iteration at which it was measured."""
     epochs = _lengths(rows)
+    by_epoch = any("epoch" in map(_plain, row) for row in rows)
     ready: list[Row] = []
     last = 0.0
     for row in rows:
@@ -37,9 +38,10 @@ def prepare(rows: Sequence[Row]) -> list[Row]:
         if "loss" in measured and "iter" in values and not _is_val(row):
             last = _train_step(values, epochs)
             ready.append({"step": last, **{name: values[name] for name in ("epoch",) if name in values}, **measured})
-        elif measured:
-            step = _val_step(values, epochs, last, by_epoch=any("epoch" in r for r in rows))
-            ready.append({"step": step} | {n if names_split(n) else f"val/{n}": v for n, v in measured.items()})
+        elif measured and {"step", "epoch"} & values.keys():
+            step = _val_step(values, epochs, last, by_epoch=by_epoch)
+            named = {n if names_split(n) else f"val/{n}": v for n, v in measured.items() if n != "lr"}
+            ready.append({"step": step} | named)
         else:
             ready.append({})  # the environment, before the first row
     return ready
@@ -87,7 +89,7 @@ def _train_step(values: Row, epochs: tuple[float, bool]) -> float:
 def _val_step(values: Row, epochs: tuple[float, bool], last: float, *, by_epoch: bool) -> float:
     """Where a validation row stands: MMEngine's `step` and MMCV's `epoch` count epochs, if the runner does."""
     if not by_epoch:
-        return values.get("step", values.get("iter", last))
+        return values.get("step", last)
     length, _ = epochs
     epoch = values.get("epoch", values.get("step", 0.0))
     return max(last, epoch * length)

@@ -73,7 +73,7 @@ def readable(path: Path) -> Iterator[None]:
 
 def _read_sqlite(path: Path) -> list[ImportedRun]:
     if not mlflow_sqlite.is_store(path):
-        raise UnreadableFile(str(path), "a SQLite database, but not MLflow's")
+        raise UnreadableFile(str(path), "a SQLite database, but not MLflow's (one of Curvewise: import or serve it)")
     runs = list(mlflow_sqlite.read(path))
     if not runs:
         raise UnreadableFile(str(path), "no run of this MLflow database has logged a metric")

@@ -1,16 +1,26 @@
-"""Writes openmmlab/: the JSON logs of MMEngine runners, one that counts epochs and one that counts iterations.
+"""Writes openmmlab/: the JSON logs of MMEngine, counting epochs and counting iterations, and of MMCV before it.
 
-python -m venv V && V/bin/pip install 'mmengine==0.10.7' 'torch==2.13.0' && V/bin/python write_openmmlab.py
+    python -m venv V && V/bin/pip install 'mmengine==0.10.7' 'torch==2.13.0' 'setuptools<70' wheel
+    V/bin/pip install --no-build-isolation 'mmcv==1.7.2'
+    V/bin/python write_openmmlab.py
 """
 
+import logging
 import shutil
+import sys
 import tempfile
+import types
 from pathlib import Path
 
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+
+sys.modules["torchvision"] = types.ModuleType("torchvision")  # MMCV imports it for checkpoints of others
+sys.modules["torchvision"].__version__ = "none"
+
+import mmcv.runner
 
 HERE = Path(__file__).parent / "openmmlab"
 
@@ -46,6 +56,7 @@ def main() -> None:
     """Five epochs of ten iterations, logged every fourth; fifty iterations, validated every twentieth."""
     run("by_epoch", {"by_epoch": True, "max_epochs": 5, "val_interval": 1})
     run("by_iteration", {"by_epoch": False, "max_iters": 50, "val_interval": 20})
+    run_mmcv()
 
 
 def run(name: str, train: dict[str, object]) -> None:
@@ -69,6 +80,40 @@ def run(name: str, train: dict[str, object]) -> None:
         (scalars,) = Path(home).rglob("scalars.json")
         HERE.mkdir(exist_ok=True)
         shutil.copy(scalars, HERE / f"{name}.json")
+
+
+class Trained(torch.nn.Linear):
+    """What MMCV's runner calls: a batch's loss and what to log of it."""
+
+    def train_step(self, batch, optimizer, **_):
+        """One batch."""
+        del optimizer
+        loss = torch.nn.functional.cross_entropy(self(batch[0]), batch[1])
+        return {"loss": loss, "log_vars": {"loss": loss.item()}, "num_samples": len(batch[0])}
+
+    val_step = train_step
+
+
+def run_mmcv() -> None:
+    """Four epochs of ten iterations logged every fourth, validated after each; iterations begin anew with each epoch."""
+    torch.manual_seed(0)
+    x, y = torch.randn(384, 8), torch.randint(0, 3, (384,))
+    x[torch.arange(384), y] += 2.0
+    loaders = [
+        torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x[part], y[part]), 32)
+        for part in (slice(0, 320), slice(320, None))
+    ]
+    model = Trained(8, 3)
+    with tempfile.TemporaryDirectory() as home:
+        runner = mmcv.runner.EpochBasedRunner(
+            model, optimizer=torch.optim.SGD(model.parameters(), 0.1), work_dir=home, max_epochs=4,
+            logger=logging.getLogger("mmcv"), meta={"env_info": "text", "seed": 0, "exp_name": "tiny"},
+        )  # fmt: skip
+        log = {"interval": 4, "hooks": [{"type": "TextLoggerHook"}]}
+        runner.register_training_hooks({"policy": "fixed"}, {}, None, log)
+        runner.run(loaders, [("train", 1), ("val", 1)])
+        (written,) = Path(home).glob("*.log.json")
+        shutil.copy(written, HERE / "mmcv.log.json")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def job(name: str, home: str, *, killed: bool) -> None:
     """Log a dict a step, nested ones and a NaN among them."""
     settings = wandb.Settings(x_disable_stats=True, x_disable_meta=True, console="off", disable_git=True)
     run = wandb.init(
-        project="digits", name=f"run {name}", id=name, dir=home, mode="offline", 
+        project="digits", name=f"run {name}", id=name, dir=home, mode="offline",
         config={"lr": 0.1, "net": {"width": 16}}, settings=settings,
     )  # fmt: skip
     for step in range(150):
