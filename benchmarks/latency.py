@@ -1,12 +1,14 @@
-"""How long a diagnosis takes: all rules, on curves built fresh each time.
+"""How long a diagnosis takes: all rules, on curves built fresh each time, and from a server that stores the run.
 
-    latency.py [--small] [--json]
+    latency.py [--small] [--json] [--repeats N] [--database-url URL]
 
 A short run is 100 epochs by four curves, judged many times: median and 99th percentile. A long one is 10^4, 10^5 and
 10^6 updates by four curves: once in a fresh process right after its imports (cold), then the median of many (warm).
 Beside each stands a floor measured in the same process: the same arrays read by numpy for their mean and standard
 deviation in one pass and for their median, which is the least that a robust judgement could do. The ratio to it holds
 on a faster machine too; the milliseconds do not. --small does a few of each, for tests.
+
+A stored run has 10^3 to 10^7 points in four curves, is appended to and diagnosed by a real server: see appended.py.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+import appended
 from app.curves.curve import Curve, FloatArray
 from app.diagnosis import judge
 from app.rules.context import Context
@@ -101,6 +104,12 @@ def measure(small: bool) -> list[Figures]:
     return figures
 
 
+def measure_appended(small: bool, repeats: int, database_url: str | None) -> list[Figures]:
+    """A diagnosis after an append, for runs of four curves that have so many points together."""
+    lengths = appended.SMALL_LENGTHS if small else appended.LENGTHS
+    return appended.measure({points: arrays(points // 4) for points in lengths}, 3 if small else repeats, database_url)
+
+
 def show(console: Console, figures: list[Figures]) -> None:
     """Print the table."""
     table = Table(title="one diagnosis of four curves, milliseconds", title_justify="left", box=box.SIMPLE_HEAD)
@@ -117,12 +126,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a few of each, for tests")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--repeats", type=int, default=100, help="of each diagnosis after an append")
+    parser.add_argument("--database-url", help="a Postgres that is migrated and empty, in place of a SQLite file")
     arguments = parser.parse_args()
-    figures = measure(arguments.small)
+    fresh = measure(arguments.small)
+    after = measure_appended(arguments.small, arguments.repeats, arguments.database_url)
     if arguments.json:
-        print(json.dumps(figures, indent=2))
+        print(json.dumps({"fresh": fresh, "appended": after}, indent=2))
         return
-    show(Console(width=110, highlight=False), figures)
+    console = Console(width=110, highlight=False)
+    show(console, fresh)
+    appended.show(console, after)
 
 
 if __name__ == "__main__":

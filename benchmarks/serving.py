@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -86,6 +87,25 @@ def mlflow(port: int, folder: Path) -> Sequence[str]:
         sys.exit(2)
     store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--default-artifact-root", str(folder)]
     return [command, "server", "--port", str(port), *store]
+
+
+@contextmanager
+def peak_memory_mb(server: Server) -> Iterator[list[float]]:
+    """Its resident memory every few milliseconds for as long as the block lasts [10^6 bytes]."""
+    seen: list[float] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.005):
+            seen.append(server.memory_mb())
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        watching.join()
 
 
 def _free_port() -> int:
