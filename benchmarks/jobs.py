@@ -92,7 +92,7 @@ class _Site:
         """One slice is over."""
         row: Row = {"slice": number + 1, "seconds": self.load.seconds / self.load.slices, **self.counts}
         for kind, times in self.times.items():
-            row[f"{kind}s"] = len(times)
+            row[f"{kind}_count"] = len(times)
             row |= {f"{kind}_p{part}_ms": 1e3 * float(np.quantile(times, part / 100)) for part in (50, 99)}
         self.told.put(row)
         self.totals.update(self.counts)

@@ -58,9 +58,9 @@ def _line(cells: Iterable[str]) -> str:
 
 def _cells(row: Row) -> Iterator[str]:
     yield f"{row['minute']:.1f}"
-    yield from (f"{row.get(name, 0) / row['seconds']:,.0f}" for name in ("writes", "points"))
+    yield from (f"{row.get(name, 0) / row['seconds']:,.0f}" for name in ("write_count", "points"))
     for kind in _KINDS:
-        yield f"{row[f'{kind}_p50_ms']:.1f} / {row[f'{kind}_p99_ms']:.0f}" if f"{kind}s" in row else "-"
+        yield f"{row[f'{kind}_p50_ms']:.1f} / {row[f'{kind}_p99_ms']:.0f}" if f"{kind}_count" in row else "-"
     yield from (f"{row.get(name, 0)}" for name in ("refused", "deleted"))
     yield from (f"{row[name]:,.0f}" for name in ("memory_mb", "stored_mb"))
 

@@ -218,13 +218,10 @@ def test_a_replay_ends_in_the_diagnosis_of_the_finished_run(runs: list[dict[str,
     assert "exploding" not in whole.due
 
 
-def test_latency_measures_short_and_long_runs_beside_a_floor() -> None:
-    figures = json.loads(run(BENCHMARKS / "latency.py", "--small", "--json"))
-    assert [row["points"] for row in figures] == [100, 1_000, 10_000]
-    for row in figures:
-        assert 0 < row["median_ms"] <= row["p99_ms"]
-        assert row["ratio"] == pytest.approx(row["median_ms"] / row["floor_ms"])
-    assert "median / floor" in run(BENCHMARKS / "latency.py", "--small")
+def test_latency_prints_both_tables() -> None:
+    printed = run(BENCHMARKS / "latency.py", "--small")
+    assert "median / floor" in printed
+    assert "a diagnosis after 100 points more" in printed
 
 
 def test_latency_times_the_whole_judgement() -> None:
@@ -232,15 +229,3 @@ def test_latency_times_the_whole_judgement() -> None:
     curves = {name: Curve(name, *arrays) for name, arrays in made.items()}
     diagnosis = judge(curves, Context(num_classes=10, planned_steps=100, state="finished"))
     assert [v for v in diagnosis.verdicts if v.verdict == "skipped"] == []
-
-
-def test_ingest_measures_a_real_server_beside_a_floor() -> None:
-    rows = json.loads(run(BENCHMARKS / "ingest.py", "--small", "--json"))
-    assert [(row["server"], row["points"], row["clients"]) for row in rows] == [
-        (server, points, 8) for points in (1, 100) for server in ("floor", "curvewise")
-    ]
-    for row in rows:
-        assert row["refused"] == 0
-        assert 0 < row["p50_ms"] <= row["p99_ms"]
-        assert row["points_per_s"] == pytest.approx(row["requests_per_s"] * row["points"])
-    assert [row["of_floor"] for row in rows[::2]] == [1, 1]

@@ -63,6 +63,7 @@ class _Found:
         self._key = key
         self._name = name
         self._trained = trained
+        self._hidden: dict[int, float] = {}  # attempt -> from which step a later one hides it
         self._chunks: list[_Chunk] = []
         self.points = 0
 
@@ -101,7 +102,10 @@ class _Found:
         return resolve(self._name, parts, self._trained)
 
     def _hidden_from(self, attempt: int) -> float:
-        return min((first for later, first in self._trained.items() if later > attempt), default=math.inf)
+        if attempt not in self._hidden:  # asked for every chunk, and there are hundreds in a tail
+            later = (first for other, first in self._trained.items() if other > attempt)
+            self._hidden[attempt] = min(later, default=math.inf)
+        return self._hidden[attempt]
 
     def _by_step(self) -> Iterator[tuple[_Chunk, bool]]:
         """Chunks in step order, and whether no other one has a step in theirs."""
