@@ -8,6 +8,8 @@ metric's own, settled, moved and deleted as all are. Only, nobody sees them who 
 Where a job logged a metric without steps, its curve over time takes the place of the one point at step 0.
 """
 
+import json
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +24,7 @@ from app.curves.curve import Curve, FloatArray, make_curve
 from app.curves.points import MAX_NAME_LENGTH, Points
 from app.storage.blocks import decode
 from app.storage.chunks import curve_ids
-from app.storage.tables import chunks, curves
+from app.storage.tables import chunks, curves, runs
 
 _VALUE, _TIMESTAMP, _STEP = _COLUMNS = ("mlflow.value/", "mlflow.timestamp/", "mlflow.step/")
 LONGEST_KEY = MAX_NAME_LENGTH - max(map(len, _COLUMNS))  # [characters]
@@ -133,16 +135,24 @@ def latest(connection: Connection, run_ids: Sequence[int]) -> dict[int, dict[str
 
 
 def over_time_without_steps(connection: Connection, run_id: int, logged: Mapping[str, Curve]) -> dict[str, Curve]:
-    """The curves, those that were logged without steps over time: in seconds since the first value of any of them."""
-    said = {}
+    """The curves, those that were logged without steps over time: in seconds since the run began.
+
+    Since its first value, where a job says that this was before the run began.
+    """
+    found = dict(logged)
     for name, curve in logged.items():
         if len(curve) == 1 and curve.steps[0] == 0:
-            history = read(connection, run_id, name)
-            if len(history) > 1 and not history.steps.any():
-                said[name] = history
-    begin = min((float(history.timestamps[0]) for history in said.values()), default=0.0)
-    over_time = {name: make_curve(name, (h.timestamps - begin) / 1000, h.values) for name, h in said.items()}
-    return {**logged, **over_time}
+            said = read(connection, run_id, name)
+            if len(said) > 1 and not said.steps.any():
+                began = min(_began(connection, run_id), float(said.timestamps[0]))
+                found[name] = make_curve(name, (said.timestamps - began) / 1000, said.values)
+    return found
+
+
+def _began(connection: Connection, run_id: int) -> float:
+    known = connection.execute(select(runs.c.mlflow).where(runs.c.id == run_id)).scalar_one_or_none()
+    began = json.loads(known or "{}").get("started_at")
+    return math.inf if began is None else float(began)
 
 
 def _last_steps(connection: Connection, run_ids: Sequence[int]) -> dict[tuple[int, str], float]:

@@ -5,6 +5,7 @@ app/storage that sends one must have been seen, so a new one cannot hide from th
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from app.service import make_service
 from app.settings import Settings
 from app.storage import migrate, moving
 from app.storage.database import Database, make_engine
+from app.storage.histories import History
 from app.storage.tables import metadata, runs
+from app.tracking import Tracking
 from app.upkeep import Upkeep
 from tests.storage.statements import HOT, NOT_ROWS, calls, listening, unkeyed
 
@@ -29,6 +32,7 @@ SPANNING = {
     "runs.ids_after": "the sweep walks all runs, a page at a time in the order of their ids",
     "deletion.erase_some": "what was deleted is found by having no project, or one without a name",
     "runs.list_projects": "each project of a page is shown with how many runs it has",
+    "mlflow.find_run": "MLflow's clients name a run by an id of theirs alone; where it is, is remembered",
 }
 
 
@@ -146,12 +150,34 @@ async def serve(url: str) -> None:
             service.read_curves("p", "long", max_points=most)
         assert sum(len(piece) for piece in service.stream_curves("p", "long")) > 70_000
         service.diagnosis_version("p", "r")
+        await track(Tracking(service))
+        assert len(service.read_curves("p", "tracked")["no_steps"]) == 3
         service.list_projects(limit=10, after="a")
         service.list_runs("p", limit=10, after="a")
         service.get_project("p")
         service.get_run("p", "r")
     finally:
         await service.close()
+
+
+async def track(tracking: Tracking) -> None:
+    """Every verb for MLflow's clients, over a run of theirs in the same project."""
+    home = tracking.experiments.get_by_name("p").id
+    tracking.experiments.create("p", None, {})
+    tracking.experiments.tag(home, "a", "b")
+    tracking.experiments.listed()
+    run = tracking.runs.open(home, "tracked", "user", 0, {"curvewise.num_classes": "10"})
+    for step in (3, 2):  # the latest value is not of the latest step, so the whole history is looked at
+        said = History(np.ones(2), np.array([1.0, 2.0]) + step, np.full(2, float(step)))
+        await tracking.runs.record(run.facts.id, {"loss": said, "no_steps": replace(said, steps=np.zeros(2))})
+    tracking.runs.describe(run.facts.id, {"lr": "0.1"}, {"a": "b"})
+    tracking.runs.update(run.facts.id, "FINISHED", 9, None)
+    tracking.runs.keep_asset(run.facts.id, "input", "data", {})
+    found = tracking.runs.listed([home])
+    assert [one.run.name for one in found] == ["tracked"]
+    assert tracking.runs.latest(found)[found[0].run.id]["loss"].step == 3
+    tracking.runs.assets(found, "input")
+    assert len(tracking.runs.history(run.facts.id, "loss")) == 4
 
 
 def curves(first: int, count: int) -> list[Points]:

@@ -5,13 +5,13 @@ integer, is told, and what else it sent is kept.
 """
 
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
 from app.api.body import off_loop, read_body, readable, validate
-from app.curves.points import MAX_STEP, NON_FINITE_WORDS
+from app.curves.points import MAX_STEP, NON_FINITE_WORDS, name_problem
 from app.storage.histories import LONGEST_KEY, is_hidden
 
 LONGEST_VALUE = 8000  # [characters], MLflow's own limit for a tag; that of a param is 6000
@@ -44,10 +44,17 @@ def _number(raw: object) -> object:
     raise ValueError(f"a number is wanted, not {_shown(raw)}")
 
 
-def _key(raw: object) -> object:
-    if isinstance(raw, str) and is_hidden(raw):
-        raise ValueError(f"names that begin like {_shown(raw)} are Curvewise's own")
-    return raw
+def key_problem(key: str) -> str | None:
+    """Why a metric cannot have this key, None when it can."""
+    if is_hidden(key):
+        return f"names that begin like {_shown(key)} are Curvewise's own"
+    return name_problem(key)
+
+
+def _key(key: str) -> str:
+    if problem := key_problem(key):
+        raise ValueError(problem)
+    return key
 
 
 def _shown(raw: object) -> str:
@@ -75,10 +82,19 @@ class Pair(Message):
 class Metric(Message):
     """One value of one metric. timestamp: ms since 1970. A client that names no step means 0."""
 
-    key: Annotated[Text, BeforeValidator(_key), Field(min_length=1, max_length=LONGEST_KEY)]
+    key: Annotated[Text, Field(min_length=1, max_length=LONGEST_KEY), AfterValidator(_key)]
     value: Number
     timestamp: Annotated[Integer, Field(ge=0, le=MAX_STEP)]
     step: Annotated[Integer, Field(ge=-MAX_STEP, le=MAX_STEP)] = 0
+
+
+class PlainMetric(Message):
+    """A metric as nearly every client sends it, which can be read without a look at each field."""
+
+    key: Annotated[str, Strict(), Field(min_length=1, max_length=LONGEST_KEY)]
+    value: Annotated[float, Strict()] | Literal["NaN", "Infinity", "-Infinity"]
+    timestamp: Annotated[int, Strict(), Field(ge=0, le=MAX_STEP)]
+    step: Annotated[int, Strict(), Field(ge=-MAX_STEP, le=MAX_STEP)] = 0
 
 
 class OfExperiment(Message):

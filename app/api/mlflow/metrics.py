@@ -6,7 +6,7 @@ import numpy as np
 from anyio import to_thread
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.api.body import off_loop, read_body, validate
 from app.api.mlflow import messages
@@ -18,6 +18,8 @@ from app.errors import InvalidInput
 from app.storage.histories import History
 
 _TOLD = 20  # refused metrics that the message names
+_PLAIN = TypeAdapter(list[messages.PlainMetric])
+_Row = tuple[str, float | str, int, int]  # metric, value, timestamp [ms since 1970], step
 
 
 class _One(messages.OfRun, messages.Metric):
@@ -27,7 +29,7 @@ class _One(messages.OfRun, messages.Metric):
 async def log_metric(request: Request) -> Response:
     """runs/log-metric."""
     said = await messages.read(request, _One)
-    await tracking(request).runs.record(said.run, _by_metric([said]))
+    await tracking(request).runs.record(said.run, _by_metric([_row(said)]))
     return reply({})
 
 
@@ -65,10 +67,16 @@ async def get_history(request: Request) -> Response:
 
 def _read(body: bytes) -> tuple[messages.LogBatch, Mapping[str, History], list[str]]:
     said = validate(messages.LogBatch, body)
+    try:
+        plain = _PLAIN.validate_python(said.metrics)
+    except ValidationError:
+        plain = []
+    if plain and not any(map(messages.key_problem, {one.key for one in plain})):
+        return said, _by_metric(map(_row, plain)), []
     taken, refused = [], []
     for index, raw in enumerate(said.metrics):
         try:
-            taken.append(messages.Metric.model_validate(raw))
+            taken.append(_row(messages.Metric.model_validate(raw)))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(["metrics", str(index), *map(str, first["loc"])])
@@ -76,11 +84,16 @@ def _read(body: bytes) -> tuple[messages.LogBatch, Mapping[str, History], list[s
     return said, _by_metric(taken), refused
 
 
-def _by_metric(said: Iterable[messages.Metric]) -> dict[str, History]:
-    columns: dict[str, list[tuple[float, int, int]]] = {}
-    for one in said:
-        columns.setdefault(one.key, []).append((one.value, one.timestamp, one.step))
+def _row(said: messages.Metric | messages.PlainMetric) -> _Row:
+    return said.key, said.value, said.timestamp, said.step
+
+
+def _by_metric(rows: Iterable[_Row]) -> dict[str, History]:
+    by_key: dict[str, list[_Row]] = {}
+    for row in rows:
+        by_key.setdefault(row[0], []).append(row)
     return {
-        key: History(*(np.array(column, dtype=np.float64) for column in zip(*rows, strict=True)))
-        for key, rows in columns.items()
+        # float64 reads "NaN" and "Infinity" as JSON has them.
+        key: History(*(np.array(column, dtype=np.float64) for column in list(zip(*found, strict=True))[1:]))
+        for key, found in by_key.items()
     }
