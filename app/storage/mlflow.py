@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.storage.runs import WHOLE
 from app.storage.tables import mlflow_assets, projects, runs
 
 
@@ -49,7 +50,7 @@ def find_run(connection: Connection, mlflow_id: str) -> Found | None:
     query = (
         select(runs.c.id, projects.c.name.label("project"), runs.c.name, runs.c.mlflow)
         .join_from(runs, projects, projects.c.id == runs.c.project_id)
-        .where(runs.c.mlflow_id == mlflow_id, projects.c.name.is_not(None))
+        .where(runs.c.mlflow_id == mlflow_id, WHOLE)
         .order_by(runs.c.id)
         .limit(1)
     )
@@ -86,7 +87,7 @@ def save_experiment(connection: Connection, project_id: int, facts: ExperimentFa
 
 def project_name(connection: Connection, project_id: int) -> str | None:
     """The name of the project with this id."""
-    query = select(projects.c.name).where(projects.c.id == project_id, projects.c.name.is_not(None))
+    query = select(projects.c.name).where(projects.c.id == project_id, WHOLE)
     return connection.execute(query).scalar_one_or_none()
 
 

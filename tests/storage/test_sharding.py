@@ -80,14 +80,10 @@ def test_every_hot_table_is_keyed_by_the_run_first(database: Database) -> None:
         assert all("run_id" in c.columns for c in metadata.tables[name].constraints if isinstance(c, UniqueConstraint))
 
 
-def test_every_statement_on_a_hot_table_says_of_which_run(
-    database: Database, database_url: str, tmp_path: Path
-) -> None:
-    elsewhere = Database(make_engine(f"sqlite:///{tmp_path}/elsewhere.db"))
-    migrate.upgrade(elsewhere.engine)
+def test_every_statement_on_a_hot_table_says_of_which_run(postgres_url: str, tmp_path: Path) -> None:
     with listening() as sent:
-        use_everything(database, database_url, elsewhere)
-    elsewhere.close()
+        for url in (f"sqlite:///{tmp_path}/curvewise.db", postgres_url):
+            use_everything(url, f"sqlite:///{tmp_path}/beside-{url[:6]}.db")
     rows = [one for one in sent if one.module not in NOT_ROWS]
     spanning = set()
     for one in rows:
@@ -108,8 +104,11 @@ def test_every_statement_on_a_hot_table_says_of_which_run(
     assert unseen == []
 
 
-def use_everything(database: Database, url: str, elsewhere: Database) -> None:
+def use_everything(url: str, beside: str) -> None:
     """Every verb of the service, the background and the archive, over runs that need all of each."""
+    database, elsewhere = Database(make_engine(url)), Database(make_engine(beside))
+    for one in (database, elsewhere):
+        migrate.upgrade(one.engine)
     asyncio.run(serve(url))
     found = archive.batches(database, "p")
     for names in found:
@@ -123,10 +122,18 @@ def use_everything(database: Database, url: str, elsewhere: Database) -> None:
     with database.reading() as connection:
         for name in moving.project_names(connection):
             moving.copy_project(connection, elsewhere, name, name)
+        with pytest.raises(KeyboardInterrupt):
+            moving.copy_project(connection, elsewhere, "p", "never", interrupt)
     with elsewhere.reading() as connection:
         moving.copy_project(connection, database, "p", "again")
     asyncio.run(write_late_and_delete(url))
     sweep(database)
+    for one in (database, elsewhere):
+        one.close()
+
+
+def interrupt(_done: int, _of: int) -> None:
+    raise KeyboardInterrupt
 
 
 async def serve(url: str) -> None:
