@@ -5,6 +5,7 @@ app/storage that sends one must have been seen, so a new one cannot hide from th
 """
 
 import asyncio
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from app.storage.histories import History
 from app.storage.tables import metadata, runs
 from app.tracking import Tracking
 from app.upkeep import Upkeep
-from tests.storage.statements import HOT, NOT_ROWS, calls, listening, unkeyed
+from tests.storage.statements import HOT, NOT_ROWS, SMALL, calls, listening, unkeyed
 
 # What looks for work, or counts, over all runs. None of these touches a hot table.
 SPANNING = {
@@ -78,6 +79,14 @@ def test_every_hot_table_is_keyed_by_the_run_first(database: Database) -> None:
         assert all("run_id" in one["column_names"] for one in there.get_unique_constraints(name))
         assert {tuple(one["constrained_columns"]) for one in there.get_foreign_keys(name)} == {("run_id",)}
         assert all("run_id" in c.columns for c in metadata.tables[name].constraints if isinstance(c, UniqueConstraint))
+
+
+def test_the_guide_places_every_table() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+    placed = re.findall(r"^SELECT create_(\w+)_table\('(\w+)'(?:, '(\w+)')?", guide, re.MULTILINE)
+    assert sorted(placed) == sorted(
+        [("reference", name, "") for name in SMALL] + [("distributed", name, "run_id") for name in HOT]
+    )
 
 
 def test_every_statement_on_a_hot_table_says_of_which_run(postgres_url: str, tmp_path: Path) -> None:
