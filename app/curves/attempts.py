@@ -26,11 +26,16 @@ def resolve(name: str, parts: Sequence[AttemptPoints], first_steps: Mapping[int,
     later write. Parts of one attempt are taken in the order given.
     """
     ordered = sorted(parts, key=lambda part: part.attempt)
-    steps: list[FloatArray] = [np.empty(0)]
-    values: list[FloatArray] = [np.empty(0)]
+    steps: list[FloatArray] = []
+    values: list[FloatArray] = []
     for part in ordered:
         end = min((first for attempt, first in first_steps.items() if attempt > part.attempt), default=math.inf)
         seen = ... if end == math.inf else part.steps < end
         steps.append(part.steps[seen])
         values.append(part.values[seen])
-    return make_curve(name, np.concatenate(steps), np.concatenate(values))
+    return make_curve(name, joined(steps), joined(values))
+
+
+def joined(arrays: Sequence[FloatArray]) -> FloatArray:
+    """End to end. One alone is not copied: it may have megabytes, and there may be many who read it."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate([np.empty(0), *arrays])

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
 from sqlalchemy import Connection, select
 
-from app.curves.attempts import AttemptPoints, resolve
+from app.curves.attempts import AttemptPoints, joined, resolve
 from app.curves.curve import Curve
 from app.errors import UnknownRun
 from app.storage.blocks import decode
@@ -69,9 +68,7 @@ def _piece(connection: Connection, key: tuple[int, int], name: str, after: float
     parts = []
     for attempt, same in groupby(sorted(blocks), lambda one: one[0]):
         points = [decode(blocks[one]) for one in same]
-        parts.append(
-            AttemptPoints(attempt, np.concatenate([s for s, _ in points]), np.concatenate([v for _, v in points]))
-        )
+        parts.append(AttemptPoints(attempt, joined([s for s, _ in points]), joined([v for _, v in points])))
     return resolve(name, parts, trained).after(after), through
 
 

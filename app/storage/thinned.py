@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Select, and_, case, null, select, tuple_
 
-from app.curves.attempts import AttemptPoints, resolve
+from app.curves.attempts import AttemptPoints, joined, resolve
 from app.curves.bins import Bins, thinned_for_display, thinned_for_rules
 from app.curves.curve import Curve
 from app.storage import bins as bin_format
@@ -97,8 +96,7 @@ class _Found:
         parts = []
         for attempt, same in groupby(chunks, lambda chunk: chunk.attempt):
             points = [decode(chunk.block or fetched[attempt, chunk.sequence]) for chunk in same]
-            steps, values = np.concatenate([s for s, _ in points]), np.concatenate([v for _, v in points])
-            parts.append(AttemptPoints(attempt, steps, values))
+            parts.append(AttemptPoints(attempt, joined([s for s, _ in points]), joined([v for _, v in points])))
         return resolve(self._name, parts, self._trained)
 
     def _hidden_from(self, attempt: int) -> float:
