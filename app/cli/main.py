@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import backup, demo, diagnose, migrate, move, rediagnose, rules, serve
+from app.cli import backup, demo, diagnose, import_logs, migrate, move, rediagnose, rules, serve, watch
 from app.cli.console import make_output_unbreakable, say
 from app.errors import CurvewiseError, InvalidInput
 
@@ -22,7 +22,8 @@ for command in (serve.serve, diagnose.diagnose, demo.demo, migrate.migrate, back
     app.command()(command)
 app.command()(rediagnose.rediagnose)
 app.command("export")(move.export_projects)
-app.command("import")(move.import_projects)
+app.command("import")(import_logs.import_path)
+app.command()(watch.watch)
 
 
 def _version(wanted: bool) -> None:

@@ -164,13 +164,16 @@ def _reach(run: ImportedRun) -> tuple[float, bool]:
 
 
 def _folder_name(root: Path, folder: Path) -> str:
-    """The way to a folder, as one name."""
-    if folder == root or root not in folder.parents:
-        return folder.absolute().name or "run"
-    parts = list(folder.relative_to(root).parts)
-    while len(parts) > 1 and parts[-1] in _USUAL_FOLDERS:
+    """The way to a folder as one name, without last parts that every run has; at the root, the root's own."""
+    parts = list(folder.relative_to(root).parts) if root in folder.parents else []
+    while parts and parts[-1] in _USUAL_FOLDERS:
         parts.pop()
-    return "-".join(parts) if parts[-1] not in _USUAL_FOLDERS else (root.absolute().name or parts[-1])
+    if parts:
+        return "-".join(parts)
+    home = (root if root in (folder, *folder.parents) else folder).absolute()
+    while home.name in _USUAL_FOLDERS:
+        home = home.parent
+    return home.name or "run"
 
 
 def file_name(root: Path, file: Path) -> str:

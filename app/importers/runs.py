@@ -38,7 +38,7 @@ class Logs:
 def read_path(path: Path) -> Logs:
     """Every run of a file or below a folder. Raises UnreadableFile when there is none."""
     if not path.is_dir():
-        source = Source(folders.file_name(path.absolute().parent, path.absolute()), (path,), lambda: read_file(path))
+        source = source_of(path)
         return Logs(tuple(_named([(source, source.read())])))
     found: list[tuple[Source, list[ImportedRun]]] = []
     unreadable: list[UnreadableFile] = []
@@ -55,8 +55,31 @@ def read_path(path: Path) -> Logs:
     return Logs(runs, tuple(unreadable))
 
 
+def source_of(file: Path) -> Source:
+    """One file as a log, whatever it holds."""
+    return Source(folders.file_name(file.absolute().parent, file.absolute()), (file,), lambda: read_file(file))
+
+
+class Namer:
+    """Makes names of runs that a project takes, no two of them the same."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def name(self, wanted: str) -> str:
+        """As near to what is wanted as can be."""
+        wanted = _NOT_IN_NAMES.sub("-", wanted)[:MAX_NAME_LENGTH]
+        wanted = "run" if wanted in {"", ".", ".."} else wanted
+        name, number = wanted, 1
+        while name in self._taken:
+            number += 1
+            name = f"{wanted[: MAX_NAME_LENGTH - 8]}~{number}"
+        self._taken.add(name)
+        return name
+
+
 def _named(found: Iterable[tuple[Source, Sequence[ImportedRun]]]) -> Iterator[Named]:
-    taken: set[str] = set()
+    namer = Namer()
     beside: dict[Path, list[ImportedRun]] = {}
     for source, runs in found:
         known = beside.setdefault(source.files[0].parent, [])
@@ -64,18 +87,7 @@ def _named(found: Iterable[tuple[Source, Sequence[ImportedRun]]]) -> Iterator[Na
             if any(_same(run, other) for other in known):
                 continue  # MMEngine writes one log under two names
             known.append(run)
-            wanted = name = _cleaned(run.name or source.name)
-            number = 1
-            while name in taken:
-                number += 1
-                name = f"{wanted[: MAX_NAME_LENGTH - 8]}~{number}"
-            taken.add(name)
-            yield Named(name, run, source.files)
-
-
-def _cleaned(name: str) -> str:
-    cleaned = _NOT_IN_NAMES.sub("-", name)[:MAX_NAME_LENGTH]
-    return "run" if cleaned in {"", ".", ".."} else cleaned
+            yield Named(namer.name(run.name or source.name), run, source.files)
 
 
 def _same(one: ImportedRun, other: ImportedRun) -> bool:

@@ -1,8 +1,8 @@
 """Writes openmmlab/: the JSON logs of MMEngine, counting epochs and counting iterations, and of MMCV before it.
 
-    python -m venv V && V/bin/pip install 'mmengine==0.10.7' 'torch==2.13.0' 'setuptools<70' wheel
-    V/bin/pip install --no-build-isolation 'mmcv==1.7.2'
-    V/bin/python write_openmmlab.py
+python -m venv V && V/bin/pip install 'mmengine==0.10.7' 'torch==2.13.0' 'setuptools<70' wheel
+V/bin/pip install --no-build-isolation 'mmcv==1.7.2'
+V/bin/python write_openmmlab.py
 """
 
 import logging
@@ -20,7 +20,7 @@ from mmengine.runner import Runner
 sys.modules["torchvision"] = types.ModuleType("torchvision")  # MMCV imports it for checkpoints of others
 sys.modules["torchvision"].__version__ = "none"
 
-import mmcv.runner
+import mmcv.runner  # noqa: E402
 
 HERE = Path(__file__).parent / "openmmlab"
 
@@ -95,7 +95,7 @@ class Trained(torch.nn.Linear):
 
 
 def run_mmcv() -> None:
-    """Four epochs of ten iterations logged every fourth, validated after each; iterations begin anew with each epoch."""
+    """Four epochs of ten iterations logged every fourth, validated after each; `iter` begins anew with each epoch."""
     torch.manual_seed(0)
     x, y = torch.randn(384, 8), torch.randint(0, 3, (384,))
     x[torch.arange(384), y] += 2.0
