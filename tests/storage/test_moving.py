@@ -11,10 +11,10 @@ from sqlalchemy import event, select
 
 from app.curves.points import Points
 from app.errors import InvalidInput, UnknownProject
-from app.storage import chunks, compaction, migrate, moving, rolling_up, runs
+from app.storage import chunks, compaction, migrate, mlflow, moving, rolling_up, runs
 from app.storage.chunks import Batch
 from app.storage.database import Database, make_engine
-from app.storage.tables import attempts, bins, curves, projects
+from app.storage.tables import attempts, bins, curves, mlflow_assets, projects
 from app.storage.tables import chunks as chunk_table
 from app.storage.tables import runs as run_table
 
@@ -37,11 +37,15 @@ def fill(database: Database, project: str, runs_each: int = 3) -> None:
         home, _ = runs.lock_project(connection, project)
         roles = {"objective": "val/loss"}
         runs.save_project(connection, runs.StoredProject(**{**vars(home), "roles": roles, "roll_up_after_days": 7}))
+        mlflow.save_experiment(connection, home.id, mlflow.ExperimentFacts("a/b", "s3://there", {"team": "vision"}))
     for number in range(runs_each):
         with database.writing() as connection:
             run, _ = runs.lock_run(connection, home.id, f"r{number}")
             facts = {"config": {"lr": float("nan"), "text": "\x00\ud800"}, "tags": {"a": "b"}, "commit": "9fceb02"}
             runs.save_run(connection, runs.StoredRun(**{**vars(run), **facts}))
+            mlflow.save_run(connection, run.id, mlflow.RunFacts(id=f"{number:032x}", user="me", status="KILLED"))
+            for name in ("a", "b"):
+                mlflow.keep_asset(connection, run.id, "input", name, {"text": "\x00", "number": number})
         for attempt, batch in product((1, 2), range(4)):
             values = np.array([PAYLOAD, np.nan, -np.inf, 5e-324, 1e308])
             parts = [Points(name, np.arange(5.0) + 5 * batch, values) for name in ("loss", "val/loss")]
@@ -74,7 +78,7 @@ def everything(database: Database, project: str) -> list[object]:
             select(run_table).where(run_table.c.project_id == home["id"]).order_by(run_table.c.name)
         ).mappings():
             found.append({k: v for k, v in run.items() if k not in {"id", "project_id"}})
-            for table in (curves, attempts, chunk_table, bins):
+            for table in (curves, attempts, chunk_table, bins, mlflow_assets):
                 rows = connection.execute(select(table).where(table.c.run_id == run["id"])).mappings()
                 found.append(
                     sorted(([(k, v) for k, v in r.items() if k != "run_id"] for r in rows), key=lambda r: r[:3])
