@@ -18,7 +18,7 @@ from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from app.curves.curve import Curve, FloatArray, make_curve
 from app.curves.points import MAX_NAME_LENGTH, Points
@@ -167,15 +167,17 @@ def _last_steps(connection: Connection, run_ids: Sequence[int]) -> dict[tuple[in
 
 def _ends(connection: Connection, run_ids: Sequence[int]) -> Iterable[tuple[int, str, bytes]]:
     """(run, curve, block) of the chunk that holds the end of each curve of a history."""
-    other = chunks.alias()
-    end = select(func.max(other.c.last_step)).where(other.c.run_id == curves.c.run_id, other.c.curve == curves.c.curve)
-    query = (
-        select(curves.c.run_id, curves.c.name, chunks.c.block)
+    ends = (
+        select(curves.c.run_id, curves.c.curve, curves.c.name, func.max(chunks.c.last_step).label("last"))
         .join_from(curves, chunks, (chunks.c.run_id == curves.c.run_id) & (chunks.c.curve == curves.c.curve))
         .where(curves.c.run_id.in_(run_ids), curves.c.name.startswith("mlflow."))
-        .where(chunks.c.last_step == end.scalar_subquery())
+        .group_by(curves.c.run_id, curves.c.curve, curves.c.name)
+        .subquery()
     )
-    return ((run_id, name, block) for run_id, name, block in connection.execute(query) if is_hidden(name))
+    same = and_(chunks.c.run_id == ends.c.run_id, chunks.c.curve == ends.c.curve, chunks.c.last_step == ends.c.last)
+    query = select(ends.c.run_id, ends.c.name, chunks.c.block).join_from(ends, chunks, same)
+    found = connection.execute(query.where(chunks.c.run_id.in_(run_ids)))
+    return ((run_id, name, block) for run_id, name, block in found if is_hidden(name))
 
 
 def _joined(blocks: Iterable[bytes]) -> Curve:

@@ -34,6 +34,7 @@ _CONTEXT_TAGS = {"curvewise.num_classes": int, "curvewise.planned_steps": float,
 _ID = re.compile("[0-9a-f]{32}")
 _RECENT_RUNS = 10_000
 _MOST_RUNS = 2**31
+_RUNS_AT_ONCE = 1000
 _LARGEST_FACTS = 1024 * 1024  # what is said about a run is listed with it, so it stays small [characters]
 
 
@@ -126,8 +127,11 @@ class TrackedRuns:
 
     def latest(self, found: Sequence[TrackedRun]) -> Mapping[int, Mapping[str, Latest]]:
         """Run -> metric -> its latest value."""
+        known: dict[int, Mapping[str, Latest]] = {}
         with self._database.reading() as connection:
-            return histories.latest(connection, [one.run.id for one in found])
+            for ids in _pages(found):
+                known |= histories.latest(connection, ids)
+        return known
 
     def history(self, mlflow_id: str, key: str) -> History:
         """Every value of a metric. Raises UnknownRun."""
@@ -200,8 +204,11 @@ class TrackedRuns:
 
     def assets(self, found: Sequence[TrackedRun], kind: str) -> Mapping[int, Mapping[str, dict[str, Any]]]:
         """Run -> name -> what was kept of this kind."""
+        known: dict[int, Mapping[str, dict[str, Any]]] = {}
         with self._database.reading() as connection:
-            return mlflow.assets(connection, [one.run.id for one in found], kind)
+            for ids in _pages(found):
+                known |= mlflow.assets(connection, ids, kind)
+        return known
 
     def _place(self, mlflow_id: str) -> tuple[str, str]:
         with self._database.reading() as connection:
@@ -230,6 +237,12 @@ def _context(tags: Mapping[str, str]) -> dict[str, Any]:
             except ValueError:
                 raise InvalidInput(f"the tag {tag} is a number, not {tags[tag][:40]!a}") from None
     return said
+
+
+def _pages(found: Sequence[TrackedRun]) -> Iterator[list[int]]:
+    """Ids, not more than one statement may name."""
+    for begin in range(0, len(found), _RUNS_AT_ONCE):
+        yield [one.run.id for one in found[begin : begin + _RUNS_AT_ONCE]]
 
 
 def _find(connection: Connection, mlflow_id: str) -> Found:
