@@ -40,11 +40,13 @@ def erase_some(database: Database) -> bool:
         claimed = list(connection.execute(claim.with_for_update(skip_locked=True, key_share=True)).scalars())
         budget = _CHUNKS_AT_ONCE
         for run_id in claimed:
+            # A compactor holds the curve whose chunks it replaces: it is waited for here, and none begins any more.
+            # Chunks before their curve would be each waiting for the other.
+            connection.execute(select(curves.c.curve).where(curves.c.run_id == run_id).with_for_update())
             erased = _erase_chunks(connection, run_id, budget)
             budget -= erased
             if budget <= 0:
                 return True
-            # Chunks that a compactor wrote meanwhile go with the run. It holds the curve, so it is waited for here.
             connection.execute(delete(curves).where(curves.c.run_id == run_id))
             connection.execute(delete(runs).where(runs.c.id == run_id))
         if not claimed and nameless:

@@ -63,8 +63,7 @@ def find_project(connection: Connection, name: str) -> StoredProject | None:
 def lock_project(connection: Connection, name: str) -> tuple[StoredProject, bool]:
     """The project of this name, made when there is none (then True), locked until the transaction ends."""
     values = {"name": name, "roles": "{}", "params": "{}", "revision": 1, "created_at": datetime.now(UTC)}
-    created = _insert_if_missing(connection, projects, values)
-    row = connection.execute(select(projects).where(projects.c.name == name).with_for_update()).one()
+    row, created = _find_or_insert(connection, projects, values, select(projects).where(projects.c.name == name))
     return _project(row), created
 
 
@@ -99,7 +98,7 @@ def count_runs(connection: Connection, project_id: int) -> int:
 def find_run(connection: Connection, project_id: int, name: str, *, lock: bool = False) -> StoredRun | None:
     """The run of this name; on request locked until the transaction ends."""
     query = _run_query(project_id).where(runs.c.name == name)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    row = connection.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
     return _run(row) if row else None
 
 
@@ -120,8 +119,7 @@ def lock_run(connection: Connection, project_id: int, name: str) -> tuple[Stored
         rolled_up_at=None,
     )
     values = {"project_id": project_id, "name": name, "revision": 1, "created_at": now, **_facts(fresh)}
-    created = _insert_if_missing(connection, runs, values)
-    row = connection.execute(_run_query(project_id).where(runs.c.name == name).with_for_update()).one()
+    row, created = _find_or_insert(connection, runs, values, _run_query(project_id).where(runs.c.name == name))
     return _run(row), created
 
 
@@ -152,11 +150,20 @@ def _run_query(project_id: int) -> Select[Any]:
     return select(runs).where(runs.c.project_id == project_id)
 
 
-def _insert_if_missing(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:
-    """True when the row was inserted, False when its unique name was taken."""
+def _find_or_insert(
+    connection: Connection, table: Table, values: Mapping[str, object], query: Select[Any]
+) -> tuple[Row[Any], bool]:
+    """The row of this unique name, locked; True when it had to be inserted."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    query = dialect.insert(table).values(values).on_conflict_do_nothing().returning(table.c.id)
-    return connection.execute(query).first() is not None
+    insert = dialect.insert(table).values(values).on_conflict_do_nothing().returning(table.c.id)
+    # Not FOR UPDATE, which whoever writes a row that refers to this one would wait for: a writer that opens an attempt
+    # of a run that is waited for here would do so for ever.
+    query = query.with_for_update(key_share=True)
+    while True:
+        created = connection.execute(insert).first() is not None
+        # None: what had the name was deleted while its lock was waited for, so the name is free again.
+        if (row := connection.execute(query).one_or_none()) is not None:
+            return row, created
 
 
 def _facts(run: StoredRun) -> dict[str, object]:
