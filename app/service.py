@@ -210,6 +210,9 @@ class Service:
 
     def _in_pieces(self, run_id: int, names: Sequence[str]) -> Iterator[Curve]:
         for piece in streams.pieces(self._database, run_id, names):
+            if len(piece) > 1:
+                yield piece
+                continue
             with self._database.reading() as connection:
                 yield histories.over_time_without_steps(connection, run_id, {piece.name: piece})[piece.name]
 

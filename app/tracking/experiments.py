@@ -15,6 +15,7 @@ from app.tracking.names import DEFAULT, project_names
 
 LONGEST_NAME = 500  # [characters], MLflow's own limit
 _DEFAULT_ID = "0"
+_LARGEST_TAGS = 1024 * 1024  # they are listed with it [characters]
 _ID = re.compile(r"\d{1,18}")
 _PAGE = 1000
 
@@ -88,10 +89,9 @@ class Experiments:
         """Set a tag, or take it away with None. Raises UnknownProject, InvalidInput."""
         with self._database.writing() as connection:
             home, facts = _lock(connection, experiment_id)
-            tags = (
-                {**facts.tags, key: value} if value is not None else {k: v for k, v in facts.tags.items() if k != key}
-            )
-            kept = {k: v for k, v in tags.items() if v is not None}
+            kept = {k: v for k, v in {**facts.tags, key: value}.items() if v is not None}
+            if sum(len(k) + len(v) for k, v in kept.items()) > _LARGEST_TAGS:
+                raise InvalidInput(f"the tags of an experiment may have {_LARGEST_TAGS} characters together")
             mlflow.save_experiment(connection, home.id, replace(facts, tags=kept, updated_at=_now()))
 
     def mark(self, experiment_id: str, *, deleted: bool) -> None:

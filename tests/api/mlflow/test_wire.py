@@ -189,6 +189,20 @@ def test_facts_have_a_limit_together(server: httpx.Client, run: str) -> None:
     )
 
 
+def test_tags_of_an_experiment_come_and_go(server: httpx.Client) -> None:
+    experiment = post(server, "experiments/create", {"name": uuid4().hex}).json()["experiment_id"]
+    about = {"experiment_id": experiment, "key": "team"}
+    assert post(server, "experiments/set-experiment-tag", {**about, "value": "vision"}).status_code == 200
+
+    def team() -> list[str]:
+        found = server.get(f"{API}/experiments/get", params={"experiment_id": experiment}).json()["experiment"]
+        return [one["value"] for one in found["tags"] if one["key"] == "team"]
+
+    assert team() == ["vision"]
+    assert post(server, "experiments/delete-experiment-tag", about).status_code == 200
+    assert team() == []
+
+
 def test_a_model_of_an_old_client_is_told_in_a_tag(server: httpx.Client, run: str) -> None:
     for name in ("a", "b"):
         sent = {"run_id": run, "model_json": json.dumps({"artifact_path": name})}
