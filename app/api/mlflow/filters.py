@@ -223,7 +223,25 @@ def _list(tokens: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _text_holds(found: str, said: str, value: str) -> bool:
-    if said in ("LIKE", "ILIKE"):
-        pattern = "".join({"%": ".*", "_": "."}.get(one, re.escape(one)) for one in value)
-        return bool(re.fullmatch(pattern, found, re.DOTALL | (re.IGNORECASE if said == "ILIKE" else 0)))
+    match said:
+        case "LIKE":
+            return _like(found, value)
+        case "ILIKE":
+            return _like(found.casefold(), value.casefold())
     return (found == value) == (said == "=")
+
+
+def _like(found: str, pattern: str) -> bool:
+    """`%` is any text, `_` any character. Part by part, since a regular expression of many `%` may never end."""
+    first, *rest = [re.compile(re.escape(part).replace("_", "."), re.DOTALL) for part in pattern.split("%")]
+    if not rest:
+        return first.fullmatch(found) is not None
+    if (begin := first.match(found)) is None:
+        return False
+    at = begin.end()
+    for part in rest[:-1]:
+        if (next_one := part.search(found, at)) is None:
+            return False
+        at = next_one.end()
+    last = len(found) - len(pattern.rpartition("%")[2])
+    return last >= at and rest[-1].fullmatch(found, last) is not None
