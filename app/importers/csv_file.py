@@ -125,9 +125,10 @@ def _read_rows(
     tracked = _Tracked(chain(chunk, source), count)
     if chunk:
         _read_one_by_one(table, tracked, names, delimiter, known)
-    torn = len(table.line_of_row) - 1
-    ended = tracked.ended if chunk else True
-    if not ended and any(reader.first_text_row == torn for reader in table.readers.values()):
+    last = len(table.line_of_row) - 1
+    unended = bool(chunk) and not tracked.ended and last >= 0 and table.line_of_row[last] == tracked.count
+    # Frameworks end every line, so a number may be cut here; a file made by hand may just end without a line break.
+    if unended and (known is not _PLAIN or any(reader.first_text_row == last for reader in table.readers.values())):
         table.drop_last()
 
 

@@ -9,7 +9,7 @@ from app.importers.table_format import TableFormat
 
 
 def _recognises(names: Sequence[str]) -> bool:
-    return list(names[:-1]) in (["step"], ["timestamp", "step"])
+    return list(names[:-1]) == ["timestamp", "step"]
 
 
 def _without_timestamp(names: Sequence[str]) -> Sequence[str]:

@@ -68,10 +68,10 @@ def _points(file: Path, notes: list[str]) -> Iterator[Point]:
         fields = line.split()
         if not fields:
             continue
+        if number == len(lines):  # MLflow ends every line: this one was cut, and perhaps within its step
+            notes.append(f"{file.name}: line {number} is torn: left out")
+            return
         try:
             yield Point(int(fields[0]), float(fields[1]), int(fields[2]) if len(fields) > 2 else None)
         except (ValueError, IndexError) as error:
-            if number < len(lines):
-                reason = f"{line[:60]!r} is not `timestamp value step`"
-                raise UnreadableFile(str(file), reason, number) from error
-            notes.append(f"{file.name}: line {number} is torn: left out")
+            raise UnreadableFile(str(file), f"{line[:60]!r} is not `timestamp value step`", number) from error

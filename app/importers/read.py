@@ -115,9 +115,8 @@ def _is_document(text: str) -> bool:
         # Cut off by the peek, torn, or the first line of a document: only a document begins with a brace on its own,
         # or with a log's name before its list.
         return first.rstrip("\r ") == "{" or '"log_history"' in first
-    return not rest.strip() and any(isinstance(value, list | dict) and _holds_lists(value) for value in row.values())
-
-
-def _holds_lists(value: object) -> bool:
-    members = value.values() if isinstance(value, dict) else [value]
-    return any(isinstance(member, list) and len(member) > 0 for member in members)
+    if rest.strip() or not isinstance(row, dict):
+        return False
+    # One line alone may still be the first row of a log, with a list among its numbers.
+    lists = isinstance(row.get("history"), dict) or any(isinstance(value, list) for value in row.values())
+    return "log_history" in row or (lists and not any(isinstance(value, int | float) for value in row.values()))
