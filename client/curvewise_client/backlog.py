@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from curvewise_client.notices import Notices
 from curvewise_client.records import Damaged, Finish, Points, Reader, Update
-from curvewise_client.sessions import Position, Session
+from curvewise_client.sessions import DAMAGED, Position, Session
 from curvewise_client.spool import Spool
 
 _PIECE_BYTES = 128 * 1024
@@ -109,7 +109,7 @@ class Backlog:
 
     def _put_aside(self, offset: int) -> None:
         path = self._session.path(self._at.segment)
-        kept = path.with_suffix(".damaged")
+        kept = path.with_suffix(DAMAGED)
         with suppress(OSError):
             path.rename(kept)
         self._notices.say(f"{kept} cannot be read from byte {offset} on: something wrote over it, or the power was cut")

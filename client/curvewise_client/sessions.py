@@ -26,6 +26,7 @@ from zlib import crc32
 
 from curvewise_client.locks import Lock
 
+DAMAGED = ".damaged"
 _SUFFIX = ".points"
 _SENT = "%08d %016d\n"  # of one length, so that it is overwritten in one piece
 
@@ -150,12 +151,13 @@ class Session:
             _replace(self._file("session.json"), json.dumps(about._asdict()))
 
     def remove(self) -> None:
-        """Remove the directory, and the run's when it was the last."""
+        """Remove the directory, and the run's when it was the last; a damaged segment stays, for a person to look at."""
         if self.folder is None or self.home is None:
             return
         with suppress(OSError):
             for path in self.folder.iterdir():
-                path.unlink()
+                if path.suffix != DAMAGED:
+                    path.unlink()
             self.folder.rmdir()
             if [path.name for path in self.home.iterdir()] == ["attempt.lock"]:
                 (self.home / "attempt.lock").unlink()
