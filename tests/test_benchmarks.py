@@ -218,6 +218,15 @@ def test_a_replay_ends_in_the_diagnosis_of_the_finished_run(runs: list[dict[str,
     assert "exploding" not in whole.due
 
 
+def test_importing_times_every_format_beside_its_floors() -> None:
+    figures = {row["format"]: row for row in json.loads(run(BENCHMARKS / "importing.py", "--small", "--json"))}
+    assert set(figures) == {"CSV", "JSON lines", "TensorBoard events"}
+    for kind, row in figures.items():
+        assert row["total_s"] >= row["read_s"] > row["bytes_s"] > 0
+        assert ("parsed_s" in row) == (kind != "TensorBoard events")
+    assert "one log read and diagnosed, seconds" in run(BENCHMARKS / "importing.py", "--small")
+
+
 def test_latency_prints_both_tables() -> None:
     printed = run(BENCHMARKS / "latency.py", "--small")
     assert "median / floor" in printed

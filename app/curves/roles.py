@@ -48,12 +48,12 @@ ROLES: Mapping[str, Role] = {role.name: role for role in _ROLES if role.name}
 # fmt: off
 _TRAIN = frozenset({"train", "training", "trn"})
 _TEST = frozenset({"test", "testing"})
-_VAL = frozenset({"val", "valid", "validation", "eval", "evaluation", "dev", "holdout"})
+_VAL = frozenset({"val", "valid", "validation", "eval", "evaluation", "dev", "holdout", "heldout"})
 _COLLECTION = frozenset({"metric", "metrics"})
 _METRIC_WORDS: Mapping[str, Metric] = {
     "loss": "loss", "losses": "loss", "nll": "loss", "ce": "loss", "bce": "loss", "xent": "loss",
     "crossentropy": "loss", "logloss": "loss", "mlogloss": "loss",
-    "acc": "accuracy", "accuracy": "accuracy", "err": "error", "error": "error",
+    "acc": "accuracy", "accuracy": "accuracy", "err": "error", "error": "error", "merror": "error",
     "ppl": "perplexity", "perplexity": "perplexity", "lr": "lr",
 }
 # Words that only say how a metric was gathered ...
@@ -71,13 +71,18 @@ _VARIETIES: Mapping[Metric, frozenset[str]] = {
         "base", "pg", "group", "param", "optimizer", "optim", "opt", "scheduler",
         "adam", "adamw", "sgd", "asgd", "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "radam", "sparse", "lion",
         "lamb", "lars", "adafactor", "muon", "sophia", "lbfgs", "bit",
+        "decoupled", "soap", "shampoo", "prodigy", "ademamix",
     }),
 }
 # fmt: on
 # What is written in several words, or with a number that belongs to the name: any other number says another quantity.
 _SPELLINGS = (
     (re.compile(r"\blearn(ing)? ?rate\b"), "lr"),
-    (re.compile(r"\bcross entropy\b"), "ce"),
+    (re.compile(r"\bcross ?entropy\b"), "ce"),
+    (re.compile(r"\b(language|(sparse )?categorical|binary) ce\b"), "ce"),  # the loss by Keras' and Composer's names
+    (re.compile(r"\blanguage perplexity\b"), "perplexity"),
+    (re.compile(r"\b((binary|multi) )?log ?loss\b"), "logloss"),
+    (re.compile(r"\bheld out\b"), "heldout"),
     (re.compile(r"\b(acc|accuracy|prec) 1\b"), "top1 accuracy"),
     (re.compile(r"\b(err|error) 1\b"), "top1 error"),
     (re.compile(r"\btop 1\b"), "top1"),

@@ -21,7 +21,7 @@ from app.importers.messages import Message, NotAMessage, declare, text
 
 SINGLE = "values were rounded to float32, about seven digits (TensorBoard)"
 _START = 1  # SessionLog.SessionStatus
-_MESSAGES = declare(
+MESSAGES = declare(
     "curvewise.tensorboard",
     {
         "Tensor": {
@@ -86,7 +86,7 @@ class _Folder:
         with path.open("rb") as file:
             for data in tfrecord.records(file, lambda said: self.notes.append(f"{path.name}: {said}")):
                 try:
-                    event = _MESSAGES["Event"].FromString(data)
+                    event = MESSAGES["Event"].FromString(data)
                 except NotAMessage:
                     self.notes.append(f"{path.name}: a record is no event: left out")
                     continue

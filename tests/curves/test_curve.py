@@ -18,6 +18,12 @@ def test_the_last_write_of_a_step_wins_whatever_the_order(written: list[tuple[in
     np.testing.assert_array_equal(curve.values, [expected[step] for step in sorted(expected)])
 
 
+def test_a_curve_is_cut_at_a_step_into_what_was_through_it_and_what_came_after() -> None:
+    curve = make_curve("a", [0, 2, 4], [1.0, 2.0, 3.0])
+    assert (curve.through(2).steps.tolist(), curve.after(2).steps.tolist()) == ([0, 2], [4])
+    assert (curve.through(3).values.tolist(), curve.after(3).values.tolist()) == ([1, 2], [3])
+
+
 def test_points_in_order_are_taken_as_they_are() -> None:
     values = np.array([np.nan, np.inf, -0.0])
     curve = make_curve("a", [0, 1, 2], values)

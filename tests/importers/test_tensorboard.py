@@ -99,13 +99,13 @@ def test_lightning_and_a_file_alone() -> None:
 
 
 def event(step: int, tag: str, value: float) -> bytes:
-    message = tensorboard._MESSAGES["Event"](step=step)
+    message = tensorboard.MESSAGES["Event"](step=step)
     message.summary.value.add(tag=tag.encode(), simple_value=value)
     return bytes(message.SerializeToString())
 
 
 def tensor(dtype: int, **fields: object) -> bytes:
-    message = tensorboard._MESSAGES["Event"](step=1)
+    message = tensorboard.MESSAGES["Event"](step=1)
     value = message.summary.value.add(tag=b"loss")
     value.metadata.plugin_data.plugin_name = b"scalars"
     value.tensor.dtype = dtype
@@ -179,6 +179,6 @@ def test_negative_steps_are_told_and_events_without_scalars_refused(tmp_path: Pa
     run = read(path)
     np.testing.assert_array_equal(run.curves["loss"].values, [math.nan])
     assert "1 scalars at negative steps left out" in run.notes
-    write(path, [bytes(tensorboard._MESSAGES["Event"](file_version=b"brain.Event:2").SerializeToString())])
+    write(path, [bytes(tensorboard.MESSAGES["Event"](file_version=b"brain.Event:2").SerializeToString())])
     with pytest.raises(UnreadableFile, match="no scalar"):
         read(path)
