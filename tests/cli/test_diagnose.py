@@ -1,12 +1,16 @@
 """`curvewise diagnose FILE`, as a user calls it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from app.demo.replay import recorded_runs
 from tests.cli.conftest import Run, Start
+
+DATA = Path(__file__).parents[1] / "importers" / "data"
+WANDB = DATA / "wandb" / "offline-run-20260101_000000-killed" / "run-killed.wandb"
 
 
 @pytest.fixture
@@ -83,3 +87,45 @@ def test_planned_steps_must_be_meant(call: Run, metrics: Path, value: str) -> No
     done = call("diagnose", str(metrics), "--planned-steps", value)
     assert done.returncode == 2
     assert "above zero" in done.stderr
+
+
+def test_a_folder_of_many_runs_is_a_table_and_a_page_and_notes(call: Run) -> None:
+    folder = DATA / "mlflow"
+    table = call("diagnose", str(folder))
+    assert table.returncode == 0
+    for name in ("good", "exploded", "no step"):
+        assert name in table.stdout
+    assert "CW008 exploding" in table.stdout
+    assert "note: exploded, no step, exploded~2 and 1 more: MLflow: read loss as train/loss" in table.stderr
+    page = json.loads(call("diagnose", str(folder / "store.sqlite"), "--format", "json").stdout)
+    assert page["next"] is None
+    # The log told how each run ended.
+    assert {item["run"]: item["state"] for item in page["items"]} == {
+        "good": "finished",
+        "exploded": "failed",
+        "no step": "finished",
+    }
+    assert call("diagnose", str(folder), "--format", "markdown").stdout.count("### Curvewise: ") == 6
+
+
+def test_a_folder_of_one_run_is_told_in_full_with_what_became_what_and_what_to_beware_of(call: Run) -> None:
+    done = call("diagnose", str(DATA / "lightning" / "csv"))
+    assert done.stdout.startswith("version_0, through step 47, finished")
+    (mapping,) = [line for line in done.stderr.splitlines() if line.startswith("note: Lightning CSVLogger: ")]
+    assert "train_loss_step as train/loss" in mapping
+    assert "not used: train_loss_epoch (train_loss_step is the train/loss)" in mapping
+    assert "caveat: train_loss_epoch are means over each epoch" in done.stderr
+    assert (
+        json.loads(call("diagnose", str(DATA / "lightning" / "csv"), "--format", "json").stdout)["run"] == "version_0"
+    )
+
+
+def test_what_is_damaged_is_told_beside_what_is_not(call: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    shutil.copytree(DATA / "timm", folder)
+    (folder / "run-x.wandb").write_bytes(WANDB.read_bytes()[:50])
+    done = call("diagnose", str(folder))
+    assert done.returncode == 0
+    assert "left out: " in done.stderr
+    assert "run-x.wandb: no number was logged" in done.stderr
+    assert call("diagnose", str(tmp_path / "tmp")).returncode == 2
