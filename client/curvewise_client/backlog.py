@@ -60,9 +60,13 @@ class Backlog:
             return
         self._go_to(batch.end)
 
+    def memory_bytes(self) -> int:
+        """How much waits in memory, to be lost with the process."""
+        return len(self._memory) - self._memory_at if self._memory else 0
+
     def waiting_bytes(self) -> int:
-        """About how much is not sent yet."""
-        waiting = len(self._memory) - self._memory_at if self._memory else 0
+        """How much waits on disk."""
+        waiting = 0
         for number in self._session.segments():
             with suppress(OSError):
                 passed = self._at.offset if number == self._at.segment else 0

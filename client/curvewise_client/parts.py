@@ -32,16 +32,14 @@ class Parts(NamedTuple):
 
     def say_what_waits(self, notices: Notices, waited_s: float) -> None:
         """After `finish`: what is not stored yet, and how to send it."""
-        lost = f" {self.spool.lost} calls of log() are lost." if self.spool.lost else ""
-        if self.session.folder is None:
-            notices.say(
-                f"the server did not answer within {waited_s:.1f} s, and there is no spool: points are lost.{lost}"
-            )
-            return
-        notices.say(
-            f"{self.backlog.waiting_bytes()} bytes are not sent after {waited_s:.1f} s, and wait.{lost} "
-            f"Send them with: curvewise-client sync {self.session.folder}"
-        )
+        said = f"not everything is sent after {waited_s:.1f} s."
+        if (waiting := self.backlog.waiting_bytes()) and self.session.folder is not None:
+            said += f" {waiting} bytes wait; send them with: curvewise-client sync {self.session.folder}."
+        if in_memory := self.spool.memory_bytes() + self.backlog.memory_bytes():
+            said += f" {in_memory} bytes are in memory alone, and are lost when the process ends."
+        if self.spool.lost:
+            said += f" {self.spool.lost} calls of log() are lost."
+        notices.say(said)
 
 
 def open_parts(about: About, settings: Settings, notices: Notices, interval_s: float) -> Parts:

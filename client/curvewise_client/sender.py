@@ -108,13 +108,12 @@ class Sender:
             self._give_up(wait_s)
             return wait_s
         self._failures = 0
-        self._settle(waiters, sent=True)
         if ending:
             self._session.remove()
             self._session.release()
             self._server.close()
-            return None
-        return self._interval_s
+        self._settle(waiters, sent=True)  # the last thing: the process may end with it
+        return None if ending else self._interval_s
 
     def _deliver(self, courier: Courier, urgent: bool) -> None:
         """Everything that waits in one session. Raises Later."""

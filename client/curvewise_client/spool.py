@@ -81,6 +81,10 @@ class Spool:
             if self._memory:
                 self._make_room()
 
+    def memory_bytes(self) -> int:
+        """How much waits in memory, to be lost with the process."""
+        return len(self._memory)
+
     def take_memory(self, segment: int) -> bytes:
         """What waits in memory, which is not kept any longer; nothing when there is a segment after this one."""
         with self._lock:
