@@ -134,7 +134,9 @@ class _Site:
         etags: dict[str, str] = {}
         while not self.over:
             await asyncio.sleep(self.chance.expovariate(1 / _READ_PAUSE_S))
-            run = self.chance.choice([*self.open_runs.values(), *list(self.closed)[-5:]]).name
+            if not (there := [*self.open_runs.values(), *list(self.closed)[-5:]]):
+                continue
+            run = self.chance.choice(there).name
             path = f"/runs/{run}/diagnosis"
             known = f"If-None-Match: {etags[run]}\r\n" if etags.get(run) else ""
             reply = await self.timed("diagnosis", connection, "GET", path, headers=known)
