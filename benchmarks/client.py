@@ -2,10 +2,11 @@
 
     client.py [--seconds S] [--small] [--json]
 
-Ten metrics a call, the spool on the disk of TMPDIR. `paced`: a call, then a millisecond of training that holds Python up
-as training does; `unbroken`: one call after the other, more than any job makes. With a real server that takes the points
-meanwhile, and with none. The floor is os.write() of as many bytes to the end of a file, in the same process and pace.
-Import: a new interpreter that imports the client less one that imports nothing, the median of several.
+Ten metrics a call, the spool on the disk of TMPDIR. `paced`: a call, then a millisecond of Python at work, after which
+the processor's caches hold something else; `unbroken`: one call after the other, more than any job makes. With a real
+server that takes the points meanwhile, and with none. The floor is os.write() of as many bytes to the end of a file, in
+the same process and pace. Import: a new interpreter that imports the client less one that imports nothing, the median
+of several.
 """
 
 import argparse
@@ -20,11 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import curvewise_client
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+import curvewise_client
 from serving import curvewise, machine, serving
 
 NAMES = [f"train/metric_{number}" for number in range(10)]

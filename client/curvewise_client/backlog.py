@@ -141,6 +141,6 @@ def _batch(reader: Reader, piece: bytes, start: Position, offset: int, most_poin
     except Damaged:
         if read == offset:
             raise
-    if not calls and then is None:
-        return None
+    if read == offset:
+        return None  # a batch of no calls is one of names too long to be read together with the call after them
     return Batch(curves, calls, points, then, Position(start.segment, start.offset + read - offset))

@@ -26,13 +26,19 @@ class CurvewiseCallback(keras.callbacks.Callback):
         super().__init__()
         self._run = run
         self._stop = stop
+        self._planned = False
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Say what the metrics are, and how long the training will be."""
+        """Say what the metrics are."""
+        self._planned = False
         self._run.update(caveats=[_LAGS])
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Say once how long the training will be, which only the number of its first epoch tells."""
         epochs, steps = self.params.get("epochs"), self.params.get("steps")
-        if epochs and steps:
-            self._run.update(planned_steps=self._updates() + epochs * steps)
+        if epochs and steps and not self._planned:
+            self._planned = True
+            self._run.update(planned_steps=self._updates() + (epochs - epoch) * steps)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Log the epoch."""

@@ -151,7 +151,7 @@ class Session:
             _replace(self._file("session.json"), json.dumps(about._asdict()))
 
     def remove(self) -> None:
-        """Remove the directory, and the run's when it was the last; a damaged segment stays, for a person to look at."""
+        """Remove the directory, and the run's when it was the last; a damaged segment stays, to be looked at."""
         if self.folder is None or self.home is None:
             return
         with suppress(OSError):
