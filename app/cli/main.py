@@ -2,28 +2,28 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from app.cli import backup, demo, diagnose, import_logs, migrate, move, rediagnose, rules, serve, watch
 from app.cli.console import make_output_unbreakable, say
 from app.errors import CurvewiseError, InvalidInput
 
-app = typer.Typer(
-    help="Learning-curve diagnosis: named findings, the evidence for each, and what to do about it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for command in (serve.serve, diagnose.diagnose, demo.demo, migrate.migrate, backup.backup, rules.rules):
-    app.command()(command)
-app.command()(rediagnose.rediagnose)
-app.command("export")(move.export_projects)
-app.command("import")(import_logs.import_path)
-app.command()(watch.watch)
+_COMMANDS = {
+    "serve": "serve.serve",
+    "diagnose": "diagnose.diagnose",
+    "demo": "demo.demo",
+    "migrate": "migrate.migrate",
+    "backup": "backup.backup",
+    "rules": "rules.rules",
+    "rediagnose": "rediagnose.rediagnose",
+    "export": "move.export_projects",
+    "import": "import_logs.import_path",
+    "watch": "watch.watch",
+}
 
 
 def _version(wanted: bool) -> None:
@@ -32,7 +32,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -41,11 +40,27 @@ def _options(
     """Learning-curve diagnosis: named findings, the evidence for each, and what to do about it."""
 
 
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """The command line. Only the command that is asked for is loaded: a server need not hold what reads logs."""
+    app = typer.Typer(
+        help="Learning-curve diagnosis: named findings, the evidence for each, and what to do about it.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_options)
+    for name in arguments[:1] if arguments and arguments[0] in _COMMANDS else _COMMANDS:
+        module, function = _COMMANDS[name].split(".")
+        app.command(name)(getattr(import_module(f"app.cli.{module}"), function))
+    return app
+
+
 def main() -> None:
     """Run the command line. Exit code 0: done; 1: could not be done; 2: what was asked for or read cannot be meant."""
     make_output_unbreakable()
     try:
-        app()
+        make_app(sys.argv[1:])()
     except InvalidInput as error:
         say(f"curvewise: {error}")
         sys.exit(2)
