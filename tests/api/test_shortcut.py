@@ -58,7 +58,9 @@ def test_what_is_refused_is_a_problem_document(client: httpx.Client, name: str) 
     missing = f"/api/v1/projects/{uuid4().hex}/runs/{name}/points"
     body = {"curves": {"loss": {"steps": [1], "values": [0.5]}}}
     assert_problem(client.post(missing, json=body), 404, "unknown-project")
-    assert_problem(client.post(missing, content="<a/>", headers={"Content-Type": "text/xml"}), 415, "unsupported-encoding")
+    assert_problem(
+        client.post(missing, content="<a/>", headers={"Content-Type": "text/xml"}), 415, "unsupported-encoding"
+    )
     assert_problem(client.post(missing, content=b"x", headers={"Content-Encoding": "gzip"}), 400, "unreadable-body")
     assert_problem(client.post(missing, content=b"x" * 300_000), 413, "too-large")
     reply = client.get(missing)
