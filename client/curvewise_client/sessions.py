@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -173,7 +172,7 @@ def create(spool: Path, about: About) -> Session:
     """A session of this process, held by it. Raises OSError when the disk will not have it."""
     began = time.time_ns()
     when = time.strftime("%Y%m%dT%H%M%S", time.gmtime(began // 10**9))
-    host = _plain(socket.gethostname())
+    host = _plain(os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""))
     name = f"{when}.{began % 10**9:09d}-{host}-{os.getpid()}-{os.urandom(2).hex()}"
     folder = home_of(spool, about.project, about.run) / name
     folder.mkdir(parents=True)
