@@ -44,7 +44,7 @@ def test_it_imports_the_standard_library_and_nothing_late(file: Path) -> None:
 
 
 def test_the_import_is_quick() -> None:
-    """Within 50 ms of processor time; where others slow the processors down, they slow the bare interpreter down too."""
+    """Within 50 ms of processor time; what slows the processors down slows the bare interpreter down too."""
 
     def starts(code: str) -> float:
         taken = []
