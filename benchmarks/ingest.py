@@ -1,6 +1,7 @@
 """How fast points are taken, durably, beside a server that only parses them.
 
-    ingest.py [--seconds S] [--database-url URL] [--workers N] [--peer mlflow] [--small] [--json]
+    ingest.py [--seconds S] [--points N ...] [--clients N ...] [--peer mlflow]
+              [--database-url URL] [--workers N] [--small] [--json]
 
 A real server process and a load process of its own, at 1, 10, 100 and 1,000 points a request from 1 and 8 clients, one
 new database each. Every answered request is on disk. Bytes a point: all files of the database over the points answered,
@@ -31,7 +32,7 @@ Row = dict[str, float | str]
 def measure(arguments: argparse.Namespace) -> list[Row]:
     """A row for each size of request, number of clients and server."""
     rows: list[Row] = []
-    sizes, writers = _SMALL if arguments.small else (POINTS, CLIENTS)
+    sizes, writers = _SMALL if arguments.small else (arguments.points, arguments.clients)
     for clients in writers:
         for points in sizes:
             base = _one("floor", points, clients, arguments)
@@ -93,6 +94,8 @@ def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5.0, help="of load for each row")
+    parser.add_argument("--points", type=int, nargs="+", default=POINTS, help="a request")
+    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS, help="that write at once")
     parser.add_argument("--database-url", help="a Postgres that is migrated and empty, in place of SQLite files")
     parser.add_argument("--workers", type=int, default=1, help="server processes")
     parser.add_argument("--peer", choices=["mlflow"], help="measure a peer as well")
