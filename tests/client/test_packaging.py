@@ -2,7 +2,6 @@
 
 import ast
 import os
-import resource
 import subprocess
 import sys
 import venv
@@ -43,21 +42,12 @@ def test_it_imports_the_standard_library_and_nothing_late(file: Path) -> None:
             assert all(isinstance(node, ast.ImportFrom) for node in late)
 
 
-def test_the_import_is_quick() -> None:
-    """Within 50 ms of processor time; what slows the processors down slows the bare interpreter down too."""
-
-    def starts(code: str) -> float:
-        taken = []
-        for _ in range(9):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run([sys.executable, "-I", "-c", code], check=True)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        return min(taken)
-
-    bare = starts("import sys")
-    whole = starts(f"import sys; sys.path.insert(0, {str(CLIENT)!r}); import curvewise_client")
-    assert whole - bare < max(0.05, 4 * bare)
+def test_the_import_loads_nothing_slow() -> None:
+    """How long it takes is measured in benchmarks/client.py; these are what would make it long."""
+    code = f"import sys; sys.path.insert(0, {str(CLIENT)!r}); import curvewise_client; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "curvewise_client.run" in loaded.split()
+    assert not set(loaded.split()) & {"http.client", "socket", "ssl", "email", "asyncio", "subprocess", "argparse"}
 
 
 @pytest.fixture(scope="module")
