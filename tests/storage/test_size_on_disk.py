@@ -109,7 +109,7 @@ def test_a_settled_point(quick: Database, batch: int, at_once: int, steps: int, 
 @pytest.mark.long
 @pytest.mark.parametrize("order", ["ordered", "shuffled"])
 @pytest.mark.parametrize("unit", ["updates", "epochs"])
-@pytest.mark.parametrize(("batch", "at_once", "steps"), [(1, 5, 8192), (10, 5, 10_000), (100, 2, 50_000)])
+@pytest.mark.parametrize(("batch", "at_once", "steps"), [(1, 5, 16_384), (10, 5, 10_000), (100, 2, 50_000)])
 def test_a_settled_point_at_length(quick: Database, batch: int, at_once: int, steps: int, unit: str, order: str):
     assert_settled_points_are_small(quick, made_steps(steps, unit, order), batch, at_once)
 
