@@ -70,8 +70,12 @@ _IN_ORDER = (
     .cte("in_order")
 )
 _COUNTED = {"revision": runs.c.revision + 1, "updated_at": bindparam("now")}
-_COUNT_UP = update(runs).where(runs.c.id == _IN_ORDER.c.id).values(_COUNTED)
-_COUNT_UP_AND_TELL = _COUNT_UP.returning(runs.c.id, runs.c.attempt, runs.c.revision)
+_COUNT_UP_AND_TELL = (
+    update(runs)
+    .where(runs.c.id == _IN_ORDER.c.id)
+    .values(_COUNTED)
+    .returning(runs.c.id, runs.c.attempt, runs.c.revision)
+)
 # SQLite's driver lets go of the interpreter for every row that comes or goes, and gets it back when the event loop has
 # nothing to do: a group is written in as few steps as can be, so these rows come as one.
 _COUNT_UP_ON_SQLITE = update(runs).where(runs.c.id.in_(_RUN_IDS) & LIVE).values(_COUNTED)

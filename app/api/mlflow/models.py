@@ -1,6 +1,7 @@
 """What autologging says about data sets and models: kept with their run, and told back. The files stay with the job."""
 
 import time
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -21,20 +22,20 @@ _PREFIX = "m-"
 async def log_inputs(request: Request) -> Response:
     """runs/log-inputs: the data sets that a run read."""
     said = await messages.read(request, messages.LogInputs)
-    runs = tracking(request).runs
-    for one in said.datasets:
-        name = sha256(repr(one.get("dataset")).encode(errors="surrogatepass")).hexdigest()
-        await to_thread.run_sync(runs.keep_asset, said.run, "input", name, one)
-    return reply({})
+    return await _keep(request, said.run, "input", "dataset", said.datasets)
 
 
 async def log_outputs(request: Request) -> Response:
     """runs/outputs: the models that a run made."""
     said = await messages.read(request, messages.LogInputs)
-    runs = tracking(request).runs
-    for one in said.models:
-        name = sha256(repr(one.get("model_id")).encode(errors="surrogatepass")).hexdigest()
-        await to_thread.run_sync(runs.keep_asset, said.run, "output", name, one)
+    return await _keep(request, said.run, "output", "model_id", said.models)
+
+
+async def _keep(request: Request, run: str, kind: str, named_by: str, assets: Sequence[Mapping[str, Any]]) -> Response:
+    """Each under a name made of one of its fields, so that the same one again takes its place."""
+    for one in assets:
+        name = sha256(repr(one.get(named_by)).encode(errors="surrogatepass")).hexdigest()
+        await to_thread.run_sync(tracking(request).runs.keep_asset, run, kind, name, one)
     return reply({})
 
 
