@@ -8,7 +8,12 @@
     |-- NotFound
     |   |-- UnknownProject
     |   |-- UnknownRun
-    |   `-- UnknownCurve
+    |   |-- UnknownCurve
+    |   `-- UnknownToken
+    |-- NotLetIn                  a token is needed, and none that lets anybody in was sent
+    |-- NotAllowed                the token does not allow this
+    |-- ForeignRequest            by a name that is none of this server's, or from a page of another site
+    |-- TooManyRequests           a token was used more often than it may be; try again later
     |-- TooLarge                  the body is over the limit
     |-- UnsupportedEncoding       a Content-Encoding or Content-Type that is not understood
     |-- Unavailable               try again later; nothing was stored
@@ -59,6 +64,30 @@ class UnknownRun(NotFound):
 
 class UnknownCurve(NotFound):
     """The run has no curve of this name."""
+
+
+class UnknownToken(NotFound):
+    """No token has this id."""
+
+
+class NotLetIn(CurvewiseError):
+    """A token is needed, and none that lets anybody in was sent."""
+
+
+class ForeignRequest(CurvewiseError):
+    """It came by a name that is none of this server's, or from a page of another site."""
+
+
+class NotAllowed(CurvewiseError):
+    """The token does not allow this."""
+
+
+class TooManyRequests(CurvewiseError):
+    """More requests came with one token than are taken; the same request succeeds after `retry_after_s` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, per_s: int = 0) -> None:
+        super().__init__(message)
+        self.retry_after_s, self.per_s = retry_after_s, per_s
 
 
 class TooLarge(CurvewiseError):

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +24,7 @@ from app.settings import Settings
 from app.storage import chunks, deletion, diagnoses, histories, migrate, runs, streams, thinned
 from app.storage.database import Database, make_engine
 from app.storage.diagnoses import Kept
+from app.tokens import Tokens
 from app.upkeep import Upkeep
 
 _RECENT_RUNS = 10_000
@@ -38,6 +39,7 @@ class Service:
         self._database = database
         self._recorder = recorder
         self._upkeep = upkeep
+        self.tokens = Tokens(database)
         self._run_ids: Recent[tuple[str, str], int] = Recent(_RECENT_RUNS)
         self._diagnoses: Recent[str, Diagnosis] = Recent(_RECENT_DIAGNOSES)
 
@@ -105,11 +107,13 @@ class Service:
             stored = chunks.stored_curves(connection, [run.id for run in page])
             return [_run(home, run, stored[run.id]) for run in page]
 
-    def list_projects(self, *, limit: int, after: str | None) -> Sequence[Project]:
-        """Projects in name order after `after`."""
+    def list_projects(
+        self, *, limit: int, after: str | None, names: Collection[str] | None = None
+    ) -> Sequence[Project]:
+        """Projects in name order after `after`, all or those of these names."""
         check_page(limit, after)
         with self._database.reading() as connection:
-            return [_project(*found) for found in runs.list_projects(connection, limit=limit, after=after)]
+            return [_project(*found) for found in runs.list_projects(connection, limit=limit, after=after, names=names)]
 
     def delete_run(self, project: str, run: str) -> None:
         """Out of sight at once, and erased in the background. Raises UnknownProject, UnknownRun."""

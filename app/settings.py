@@ -1,5 +1,6 @@
 """One frozen Settings, made by the caller and passed in."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 
@@ -24,9 +25,34 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(
         32 * 1024 * 1024, ge=1024, description="Largest request body accepted, after decompression [bytes]"
     )
+    insecure: bool = Field(
+        default=False, description="Let everybody in who reaches an address that is not of this machine alone"
+    )
+    require_token: bool = Field(
+        default=False, description="Let nobody in without a token on a loopback address either, as behind a proxy"
+    )
+    allowed_hosts: str = Field(
+        "", description="Names by which the server may be called, comma-separated; on loopback its own are always"
+    )
+    token_requests_per_s: int = Field(
+        1000, ge=0, description="How often a token may be used, in each server process; 0 for any number [requests/s]"
+    )
     queue_points: int = Field(
         2_000_000, ge=1, description="Points that may wait to be written before a client gets 503 [points]"
     )
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether nobody is let in without a token."""
+        return self.require_token or not (self.insecure or is_loopback(self.host))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def settings_from(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.api import curves, diagnoses, health, points, problems, projects, rules, runs
+from app.api.auth import Door
 from app.api.mlflow.app import PREFIX as MLFLOW
 from app.api.mlflow.app import make_app as make_mlflow_app
 from app.api.negotiation import CURVEWISE_VERSION
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.add_middleware(Shortcut)
+    app.add_middleware(Door, settings=settings)  # what is added last is outermost
     for noun in _NOUNS:
         app.include_router(noun.router)
     app.mount(MLFLOW, make_mlflow_app(app.state))

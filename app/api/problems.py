@@ -69,6 +69,19 @@ BY_ERROR: Mapping[type[errors.CurvewiseError], Kind] = {
     errors.UnknownProject: Kind("unknown-project", 404, "No such project", "there is no project 'mnist'"),
     errors.UnknownRun: Kind("unknown-run", 404, "No such run", "project 'mnist' has no run 'r1'"),
     errors.UnknownCurve: Kind("unknown-curve", 404, "No such curve", "run 'r1' has no curve 'train/los'"),
+    errors.UnknownToken: Kind("unknown-token", 404, "No such token", "there is no token '0a1b2c3d4e'"),
+    errors.NotLetIn: Kind(
+        "not-let-in", 401, "A token is needed", "a token is needed: send `Authorization: Bearer TOKEN`"
+    ),
+    errors.NotAllowed: Kind(
+        "not-allowed", 403, "The token does not allow this", "this token may read, and this takes one that may write"
+    ),
+    errors.ForeignRequest: Kind(
+        "foreign-request", 403, "The request comes from elsewhere", "a page of 'https://example.com' may not write here"
+    ),
+    errors.TooManyRequests: Kind(
+        "too-many-requests", 429, "The token was used too often", "this token may be used 1000 times a second"
+    ),
     errors.TooLarge: Kind(
         "too-large", 413, "The body is over the limit", "the body is over 33554432 bytes; send it in smaller parts"
     ),
@@ -159,8 +172,21 @@ async def answer(request: Request, error: Exception) -> Response:
 
 async def _on_curvewise_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.CurvewiseError)  # noqa: S101 - it was registered for this class only
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, errors.Unavailable) else None
-    return problem(kind_of(error), str(error), headers=headers)
+    return problem(kind_of(error), str(error), headers=headers_of(error))
+
+
+def headers_of(error: errors.CurvewiseError) -> dict[str, str] | None:
+    """What an error says in the header of its reply, whatever its body looks like."""
+    if isinstance(error, errors.Unavailable):
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, errors.TooManyRequests):
+        # As the IETF's draft on rate limits names them: what is allowed, and what is left of it until when.
+        limit = f'"token";q={error.per_s};w=1'
+        left = f'"token";r=0;t={error.retry_after_s}'
+        return {"Retry-After": str(error.retry_after_s), "RateLimit-Policy": limit, "RateLimit": left}
+    if isinstance(error, errors.NotLetIn):
+        return {"WWW-Authenticate": 'Bearer realm="curvewise"'}
+    return None
 
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
@@ -186,9 +212,14 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         detail = f"{request.method} is not taken at {request.url.path}; use {allowed}"
         return problem(METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
     if error.status_code == NO_SUCH_PATH.status:
-        return problem(NO_SUCH_PATH, f"nothing is at {request.url.path}; the paths are listed at /openapi.json")
+        return nothing_at(request.url.path)
     kind = Kind(f"http-{error.status_code}", error.status_code, "The request failed", "")
     return problem(BAD_REQUEST if error.status_code == BAD_REQUEST.status else kind, str(error.detail))
+
+
+def nothing_at(path: str) -> Response:
+    """What is said of a path that nobody serves, and of one that does not exist for whoever asks."""
+    return problem(NO_SUCH_PATH, f"nothing is at {path}; the paths are listed at /openapi.json")
 
 
 def _methods_at(request: Request) -> list[str]:

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field, JsonValue
 
 from app import errors
+from app.api.auth import access_of
 from app.api.body import FACTS_LIMIT_BYTES, JSON, read_model
 from app.api.openapi import deleted, documented, one_body
 from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
@@ -79,9 +80,9 @@ _PROJECT = {"project": "mnist", **_SETTINGS, "created_at": "2026-01-31T09:00:00Z
         example={"items": [_PROJECT], "next": None},
     ),
 )
-def list_projects(service: ServiceHere, limit: Limit = 100, after: After = None) -> Response:
-    """All projects, a page at a time."""
-    found = service.list_projects(limit=limit + 1, after=after)
+def list_projects(request: Request, service: ServiceHere, limit: Limit = 100, after: After = None) -> Response:
+    """All projects that whoever asks may see, a page at a time."""
+    found = service.list_projects(limit=limit + 1, after=after, names=access_of(request).projects)
     shown = [ProjectOut.model_validate(project) for project in found[:limit]]
     return reply(ProjectPage(items=shown, next=shown[-1].project if len(found) > limit else None))
 

@@ -23,6 +23,7 @@ _COMMANDS = {
     "export": "move.export_projects",
     "import": "import_logs.import_path",
     "watch": "watch.watch",
+    "token": "token.app",
 }
 
 
@@ -52,7 +53,11 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_options)
     for name in arguments[:1] if arguments and arguments[0] in _COMMANDS else _COMMANDS:
         module, function = _COMMANDS[name].split(".")
-        app.command(name)(getattr(import_module(f"app.cli.{module}"), function))
+        command = getattr(import_module(f"app.cli.{module}"), function)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 

@@ -18,14 +18,19 @@ from app.api.app import create_app
 from app.cli.console import say
 from app.errors import CurvewiseError
 from app.settings import PREFIX, Settings, settings_from
-from app.storage.database import make_engine
+from app.storage.database import Database, make_engine
 from app.storage.migrate import prepare
+from app.tokens import Tokens
 
 _GRACE_S = 10  # how long requests under way may take once the server was told to stop
 
 
 class CannotListen(CurvewiseError):
     """The address is in use, or is none of this machine's."""
+
+
+class Unlocked(CurvewiseError):
+    """A server that others reach has no token yet."""
 
 
 def serve(
@@ -38,10 +43,31 @@ def serve(
         typer.Option(help="sqlite:///FILE or postgresql://USER@HOST/DATABASE", show_default="sqlite:///curvewise.db"),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Server processes.", show_default="1")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let everybody in who reaches an address that others reach as well.")
+    ] = False,
+    require_token: Annotated[
+        bool, typer.Option("--require-token", help="Ask for a token on loopback as well, as behind a proxy.")
+    ] = False,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name by which the server may be called; may be repeated.", show_default=False),
+    ] = None,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
-    """Serve the REST API. Each option can also be given as CURVEWISE_HOST, CURVEWISE_PORT, and so on."""
-    settings = settings_from(host=host, port=port, database_url=database_url, workers=workers)
+    """Serve the REST API; on an address that others reach, to whoever has a token.
+
+    Each option can also be given as CURVEWISE_HOST, CURVEWISE_PORT, and so on.
+    """
+    settings = settings_from(
+        host=host,
+        port=port,
+        database_url=database_url,
+        workers=workers,
+        insecure=insecure or None,
+        require_token=require_token or None,
+        allowed_hosts=",".join(allowed_host) if allowed_host else None,
+    )
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _exit)  # uvicorn stops gracefully, then raises the signal again: this is what it meets
     if until_stdin_closes:
@@ -83,9 +109,19 @@ def _prepare_database(settings: Settings) -> str:
     engine = make_engine(settings.database_url)
     try:
         prepare(engine)
+        _refuse_unlocked(settings, Tokens(Database(engine)))
         return engine.url.set(drivername=engine.dialect.name).render_as_string(hide_password=True)
     finally:
         engine.dispose()
+
+
+def _refuse_unlocked(settings: Settings, tokens: Tokens) -> None:
+    if settings.needs_token and not tokens.any_valid():
+        raise Unlocked(
+            f"nobody could be let in: a server on {settings.host} asks for a token, and none is valid. "
+            "Make one with: curvewise token create --project PROJECT --role write (--help has more). "
+            "Or let everybody in who reaches it: --insecure"
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,7 +1,7 @@
 """Projects and runs: what is known about them beside their points."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -81,12 +81,16 @@ def save_project(connection: Connection, project: StoredProject) -> None:
     )
 
 
-def list_projects(connection: Connection, *, limit: int, after: str | None) -> list[tuple[StoredProject, int]]:
-    """Projects in name order after `after`, each with how many runs it has."""
+def list_projects(
+    connection: Connection, *, limit: int, after: str | None, names: Collection[str] | None = None
+) -> list[tuple[StoredProject, int]]:
+    """Projects in name order after `after`, all or those of these names, each with how many runs it has."""
     count = select(func.count()).where(runs.c.project_id == projects.c.id).scalar_subquery()
     query = select(projects, count.label("runs")).where(WHOLE).order_by(projects.c.name).limit(limit)
     if after is not None:
         query = query.where(projects.c.name > after)
+    if names is not None:
+        query = query.where(projects.c.name.in_(names))
     return [(_project(row), row.runs) for row in connection.execute(query)]
 
 

@@ -160,3 +160,17 @@ mlflow_assets = Table(
     Column("name", Text, primary_key=True),
     Column("document", Text, nullable=False),  # JSON
 )
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),  # public: what lists and logs call it
+    Column("digest", Text, nullable=False),  # of its secret, which is kept nowhere
+    Column("role", Text, nullable=False),
+    Column("projects", Text),  # JSON: names of projects, which need not exist yet; null for all
+    Column("label", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+)

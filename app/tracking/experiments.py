@@ -3,11 +3,13 @@
 import re
 import time
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from app.errors import InvalidInput, UnknownProject
+from app.access import UNLIMITED, Access
+from app.errors import InvalidInput, NotAllowed, UnknownProject
 from app.storage import mlflow, runs
 from app.storage.database import Database
 from app.storage.mlflow import ExperimentFacts
@@ -39,6 +41,13 @@ class Experiments:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._access = UNLIMITED
+
+    def seen_by(self, access: Access) -> "Experiments":
+        """The same for somebody to whom other projects do not exist."""
+        view = copy(self)
+        view._access = access
+        return view
 
     def create(self, name: str, artifact_location: str | None, tags: Mapping[str, str]) -> tuple[Experiment, bool]:
         """The experiment, and whether it was created; one of this name may be there. Raises InvalidInput."""
@@ -46,6 +55,8 @@ class Experiments:
             raise InvalidInput(f"the experiment name has {len(name)} characters, and may have 1 to {LONGEST_NAME}")
         with self._database.writing() as connection:
             for project in project_names(name):
+                if not self._access.sees(project):
+                    raise NotAllowed(f"this token is not for a project {project!r}; it is for: {self._seen()}")
                 home, created = runs.lock_project(connection, project)
                 if created:
                     original = None if project == name else name
@@ -59,65 +70,70 @@ class Experiments:
     def get(self, experiment_id: str) -> Experiment:
         """Raises UnknownProject, InvalidInput."""
         with self._database.reading() as connection:
-            return find_experiment(connection, experiment_id)[0]
+            return find_experiment(connection, experiment_id, self._access)[0]
 
     def get_by_name(self, name: str) -> Experiment:
         """Raises UnknownProject."""
         with self._database.reading() as connection:
             for project in project_names(name):
-                home = runs.find_project(connection, project)
+                home = runs.find_project(connection, project) if self._access.sees(project) else None
                 if home and (found := _known(connection, home)).name == name:
                     return found
-        if name == DEFAULT:
+        if name == DEFAULT and self._access.sees(DEFAULT):
             return _UNUSED
         raise UnknownProject(f"there is no experiment {name!r}")
 
     def listed(self) -> list[Experiment]:
         """All of them, the latest first."""
         found: list[Experiment] = []
-        after = None
+        after, names = None, self._access.projects
         with self._database.reading() as connection:
-            while page := runs.list_projects(connection, limit=_PAGE, after=after):
+            while page := runs.list_projects(connection, limit=_PAGE, after=after, names=names):
                 facts = mlflow.experiment_facts(connection, [home.id for home, _ in page])
                 found += [_experiment(home, facts[home.id]) for home, _ in page]
                 after = page[-1][0].name
-        if not any(one.id == _DEFAULT_ID for one in found):
+        if self._access.sees(DEFAULT) and not any(one.id == _DEFAULT_ID for one in found):
             found.append(_UNUSED)
         return sorted(found, key=lambda one: -(one.created_at or 0))
 
     def tag(self, experiment_id: str, key: str, value: str | None) -> None:
         """Set a tag, or take it away with None. Raises UnknownProject, InvalidInput."""
         with self._database.writing() as connection:
-            home, facts = _lock(connection, experiment_id)
+            home, facts = _lock(connection, experiment_id, self._access)
             kept = {k: v for k, v in {**facts.tags, key: value}.items() if v is not None}
             if sum(len(k) + len(v) for k, v in kept.items()) > _LARGEST_TAGS:
                 raise InvalidInput(f"the tags of an experiment may have {_LARGEST_TAGS} characters together")
             mlflow.save_experiment(connection, home.id, replace(facts, tags=kept, updated_at=_now()))
+
+    def _seen(self) -> str:
+        return ", ".join(sorted(self._access.projects or ()))
 
     def mark(self, experiment_id: str, *, deleted: bool) -> None:
         """Out of MLflow's clients' sight, or back; the project stays. Raises UnknownProject, InvalidInput."""
         if experiment_id == _DEFAULT_ID and deleted:
             raise InvalidInput("the default experiment cannot be deleted")
         with self._database.writing() as connection:
-            home, facts = _lock(connection, experiment_id)
+            home, facts = _lock(connection, experiment_id, self._access)
             mlflow.save_experiment(connection, home.id, replace(facts, deleted=deleted, updated_at=_now()))
 
 
-def find_experiment(connection: Connection, experiment_id: str) -> tuple[Experiment, runs.StoredProject | None]:
+def find_experiment(
+    connection: Connection, experiment_id: str, access: Access
+) -> tuple[Experiment, runs.StoredProject | None]:
     """By id, with its project, None for the default one before its first run. Raises UnknownProject, InvalidInput."""
     if not _ID.fullmatch(experiment_id):
         raise InvalidInput(f"experiment_id: {experiment_id[:40]!a} is not the number of an experiment")
     name = DEFAULT if experiment_id == _DEFAULT_ID else mlflow.project_name(connection, int(experiment_id))
     home = runs.find_project(connection, name) if name else None
-    if home:
+    if home and access.sees(home.name):
         return _known(connection, home), home
-    if experiment_id == _DEFAULT_ID:
+    if experiment_id == _DEFAULT_ID and access.sees(DEFAULT):
         return _UNUSED, None
     raise UnknownProject(f"there is no experiment with the id {experiment_id}")
 
 
-def _lock(connection: Connection, experiment_id: str) -> tuple[runs.StoredProject, ExperimentFacts]:
-    found, _ = find_experiment(connection, experiment_id)
+def _lock(connection: Connection, experiment_id: str, access: Access) -> tuple[runs.StoredProject, ExperimentFacts]:
+    found, _ = find_experiment(connection, experiment_id, access)
     home, _ = runs.lock_project(connection, found.project)
     return home, mlflow.experiment_facts(connection, [home.id])[home.id]
 

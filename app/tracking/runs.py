@@ -5,12 +5,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
+from app.access import UNLIMITED, Access
 from app.errors import InvalidInput, NotFound, UnknownRun
 from app.nouns import RunUpdate
 from app.recent import Recent
@@ -76,6 +78,13 @@ class TrackedRuns:
         self._database = service.database
         self._arrivals = histories.Arrivals()  # used on the event loop only
         self._places: Recent[str, tuple[str, str]] = Recent(_RECENT_RUNS)
+        self._access = UNLIMITED
+
+    def seen_by(self, access: Access) -> "TrackedRuns":
+        """The same for somebody to whom the runs of other projects do not exist."""
+        view = copy(self)
+        view._access = access
+        return view
 
     def open(
         self, experiment_id: str, name: str | None, user: str, started_at: int | None, tags: Mapping[str, str]
@@ -84,7 +93,7 @@ class TrackedRuns:
         name = name or tags.get(RUN_NAME)
         facts = RunFacts(id=uuid4().hex, user=user, started_at=started_at)
         with self._database.writing() as connection:
-            experiment, _ = find_experiment(connection, experiment_id)
+            experiment, _ = find_experiment(connection, experiment_id, self._access)
             if experiment.deleted:
                 raise InvalidInput(f"the experiment {experiment.name!r} is deleted; restore it first")
             home, _ = runs.lock_project(connection, experiment.project)
@@ -102,12 +111,12 @@ class TrackedRuns:
     def get(self, mlflow_id: str) -> TrackedRun:
         """Raises UnknownRun."""
         with self._database.reading() as connection:
-            found = _find(connection, mlflow_id)
+            found = self._find(connection, mlflow_id)
             home = runs.find_project(connection, found.project)
             run = runs.find_run(connection, home.id, found.run) if home else None
             if home is None or run is None:
                 raise UnknownRun(f"there is no run with the id {mlflow_id}")
-            experiment, _ = find_experiment(connection, str(home.id))
+            experiment, _ = find_experiment(connection, str(home.id), self._access)
             return TrackedRun(experiment=experiment, run=run, facts=found.facts)
 
     def listed(self, experiment_ids: Sequence[str]) -> list[TrackedRun]:
@@ -115,7 +124,7 @@ class TrackedRuns:
         listed = []
         with self._database.reading() as connection:
             for experiment_id in dict.fromkeys(experiment_ids):
-                experiment, home = find_experiment(connection, experiment_id)
+                experiment, home = find_experiment(connection, experiment_id, self._access)
                 if home is None:
                     continue
                 facts = mlflow.run_facts(connection, home.id)
@@ -136,7 +145,7 @@ class TrackedRuns:
     def history(self, mlflow_id: str, key: str) -> History:
         """Every value of a metric. Raises UnknownRun."""
         with self._database.reading() as connection:
-            return histories.read(connection, _find(connection, mlflow_id).run_id, key)
+            return histories.read(connection, self._find(connection, mlflow_id).run_id, key)
 
     async def record(self, mlflow_id: str, metrics: Mapping[str, History]) -> None:
         """Return once every value is on disk. Raises UnknownRun, InvalidInput, Unavailable."""
@@ -144,7 +153,8 @@ class TrackedRuns:
         points = [
             part for key, said in metrics.items() for part in histories.points_of(key, said, arrivals[: len(said)])
         ]
-        if (known := self._places.get(mlflow_id)) is not None:
+        known = self._places.get(mlflow_id)
+        if known is not None and self._access.sees(known[0]):
             try:
                 return await self._service.record(*known, points, None)
             except NotFound:
@@ -212,19 +222,25 @@ class TrackedRuns:
 
     def _place(self, mlflow_id: str) -> tuple[str, str]:
         with self._database.reading() as connection:
-            found = _find(connection, mlflow_id)
+            found = self._find(connection, mlflow_id)
             return found.project, found.run
+
+    def _find(self, connection: Connection, mlflow_id: str) -> Found:
+        found = mlflow.find_run(connection, mlflow_id) if _ID.fullmatch(mlflow_id) else None
+        if found is None or not self._access.sees(found.project):
+            raise UnknownRun(f"there is no run with the id {mlflow_id[:40]!a}")
+        return found
 
     @contextmanager
     def _changing(self, mlflow_id: str) -> Iterator[tuple[Connection, runs.StoredRun, RunFacts]]:
         with self._database.writing() as connection:
-            found = _find(connection, mlflow_id)
+            found = self._find(connection, mlflow_id)
             home = runs.find_project(connection, found.project)
             run = runs.find_run(connection, home.id, found.run, lock=True) if home else None
             if run is None:
                 raise UnknownRun(f"there is no run with the id {mlflow_id}")
             # What the lock waited for may have changed the facts.
-            yield connection, run, _find(connection, mlflow_id).facts
+            yield connection, run, self._find(connection, mlflow_id).facts
 
 
 def _context(tags: Mapping[str, str]) -> dict[str, Any]:
@@ -243,13 +259,6 @@ def _pages(found: Sequence[TrackedRun]) -> Iterator[list[int]]:
     """Ids, not more than one statement may name."""
     for begin in range(0, len(found), _RUNS_AT_ONCE):
         yield [one.run.id for one in found[begin : begin + _RUNS_AT_ONCE]]
-
-
-def _find(connection: Connection, mlflow_id: str) -> Found:
-    found = mlflow.find_run(connection, mlflow_id) if _ID.fullmatch(mlflow_id) else None
-    if found is None:
-        raise UnknownRun(f"there is no run with the id {mlflow_id[:40]!a}")
-    return found
 
 
 def _save(connection: Connection, run: runs.StoredRun) -> None:

@@ -10,7 +10,9 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from app import errors
+from app.api.problems import headers_of
 from app.api.wire import reply
+from app.errors import CurvewiseError
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ EXISTS = Code("RESOURCE_ALREADY_EXISTS", 400)
 NO_ENDPOINT = Code("ENDPOINT_NOT_FOUND", 404)
 NOT_DONE_HERE = Code("NOT_IMPLEMENTED", 501)  # a status that clients do not try again
 # A full disk as well: 507 is no status that clients try again, and 503 is.
+NO_TOKEN = Code("UNAUTHENTICATED", 401)
+NOT_ALLOWED = Code("PERMISSION_DENIED", 403)
+TOO_OFTEN = Code("REQUEST_LIMIT_EXCEEDED", 429)
 LATER = Code("TEMPORARILY_UNAVAILABLE", 503)
 INTERNAL = Code("INTERNAL_ERROR", 500)
 
@@ -40,6 +45,10 @@ _BY_ERROR: Mapping[type[Exception], Code] = {
     errors.NotFound: UNKNOWN,
     errors.TooLarge: TOO_LARGE,
     errors.UnsupportedEncoding: UNREADABLE,
+    errors.NotLetIn: NO_TOKEN,
+    errors.NotAllowed: NOT_ALLOWED,
+    errors.ForeignRequest: NOT_ALLOWED,
+    errors.TooManyRequests: TOO_OFTEN,
     errors.Unavailable: LATER,
     errors.SchemaMismatch: LATER,
 }
@@ -66,9 +75,9 @@ async def on_refused(_request: Request, error: Exception) -> Response:
 
 async def on_curvewise_error(_request: Request, error: Exception) -> Response:
     """Everything that Curvewise raises on purpose."""
+    assert isinstance(error, CurvewiseError)  # noqa: S101
     code = next((_BY_ERROR[cls] for cls in type(error).__mro__ if cls in _BY_ERROR), INTERNAL)
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, errors.Unavailable) else None
-    return refusal(code, str(error), headers)
+    return refusal(code, str(error), headers_of(error))
 
 
 async def on_invalid_request(_request: Request, error: Exception) -> Response:

@@ -27,7 +27,7 @@ def test_every_error_has_its_code(kind: type[errors.CurvewiseError]) -> None:
     later = isinstance(error, errors.Unavailable | errors.SchemaMismatch)
     # Clients try 503 again and 507 not; a 4xx they raise at once.
     assert (reply.status_code == 503) == later
-    assert ("retry-after" in reply.headers) == isinstance(error, errors.Unavailable)
+    assert ("retry-after" in reply.headers) == isinstance(error, errors.Unavailable | errors.TooManyRequests)
 
 
 def test_a_fault_of_ours_tells_nothing_of_the_inside(caplog: pytest.LogCaptureFixture) -> None:

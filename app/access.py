@@ -1,0 +1,30 @@
+"""Who may do what: roles, and the projects that somebody may see. Knows no HTTP and no database."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Role = Literal["read", "write", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one token allows. projects: their names, None for all; one that is not named does not exist for it.
+
+    token: the token's public id; None for whoever comes without one where none is needed.
+    """
+
+    role: Role
+    projects: frozenset[str] | None = None
+    token: str | None = None
+
+    def may(self, role: Role) -> bool:
+        """Whether it allows what this role allows."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+    def sees(self, project: str) -> bool:
+        """Whether the project of this name exists for it, if it exists at all."""
+        return self.projects is None or project in self.projects
+
+
+UNLIMITED = Access("admin")

@@ -1,0 +1,242 @@
+"""The door: every route, with every role, at a project of one's own, at somebody else's and at one that is not there.
+
+The routes are those of the application, so a new one is walked as well, or fails for not being placed.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.routing import BaseRoute, Mount, Route
+
+from app.api.app import create_app
+from app.api.mlflow.app import PREFIX as MLFLOW
+from app.api.needs import need_of
+from app.settings import Settings
+from app.storage.database import Database, make_engine
+from app.storage.migrate import upgrade
+from app.tokens import Tokens
+from tests.api.conftest import serving
+
+OWN, FOREIGN, MISSING = "own", "foreign", "missing"
+ROLES = ("read", "write", "admin")
+
+
+def walked(routes: list[BaseRoute], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for route in routes:
+        if isinstance(route, Mount):
+            yield from walked(list(route.routes), prefix + route.path)
+        elif isinstance(route, Route):
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield method, prefix + route.path
+
+
+ALL = sorted(set(walked(list(create_app(Settings()).routes))))
+OF_PROJECT = [(method, path) for method, path in ALL if "{project}" in path]
+
+
+def at(path: str, project: str) -> str:
+    return re.sub(r"\{[^}]*\}", "r", path.replace("{project}", project))
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
+    """A server that asks for tokens, and a token for each role in OWN; "all" and "other" are admins elsewhere."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('doors')}/doors.db"
+    upgrade(make_engine(url))
+    database = Database(make_engine(url))
+    tokens = Tokens(database)
+    made = {role: tokens.create(role, [OWN])[0] for role in ROLES}
+    made["all"] = tokens.create("admin", None)[0]
+    made["other"] = tokens.create("admin", [FOREIGN])[0]
+    database.close()
+    with serving(Settings(database_url=url, require_token=True)) as client:
+        for project in (OWN, FOREIGN):
+            opened = client.put(f"/api/v1/projects/{project}/runs/r", headers=bearer(made["all"]))
+            assert opened.status_code == 201
+        yield client, made
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+Doors = tuple[httpx.Client, dict[str, str]]
+
+
+@pytest.mark.parametrize(("method", "path"), ALL)
+def test_every_route_is_placed_in_the_table_of_needs(method: str, path: str) -> None:
+    assert not need_of(method, at(path, OWN)).everywhere
+
+
+@pytest.mark.parametrize(("method", "path"), ALL)
+def test_without_a_token_only_what_is_open_to_everybody_answers(doors: Doors, method: str, path: str) -> None:
+    client, _ = doors
+    reply = client.request(method, at(path, OWN))
+    if need_of(method, at(path, OWN)).audience == "anybody":
+        assert reply.status_code != 401
+        return
+    assert reply.status_code == 401
+    assert reply.headers["WWW-Authenticate"].startswith("Bearer")
+    if path.startswith(MLFLOW):
+        assert reply.json()["error_code"] == "UNAUTHENTICATED"
+    else:
+        assert reply.json()["type"] == "urn:curvewise:problem:not-let-in"
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("method", "path"), OF_PROJECT)
+def test_somebody_elses_project_is_answered_for_like_one_that_is_not_there(
+    doors: Doors, method: str, path: str, role: str
+) -> None:
+    client, made = doors
+    told = {}
+    for project in (FOREIGN, MISSING):
+        reply = client.request(method, at(path, project), headers=bearer(made[role]))
+        headers = {name: value for name, value in reply.headers.items() if name not in {"date", "content-length"}}
+        told[project] = (reply.status_code, reply.text.replace(project, "PROJECT"), headers)
+    assert told[FOREIGN] == told[MISSING]
+    assert told[FOREIGN][0] == 404
+
+
+@pytest.mark.parametrize(("method", "path"), OF_PROJECT)
+def test_a_role_may_no_more_than_it_says(doors: Doors, method: str, path: str) -> None:
+    client, made = doors
+    role = need_of(method, at(path, OWN)).role
+    for held in ROLES[: ROLES.index(role)]:
+        reply = client.request(method, at(path, OWN), headers=bearer(made[held]))
+        assert reply.status_code == 403
+        assert reply.json()["type"] == "urn:curvewise:problem:not-allowed"
+
+
+def test_what_was_refused_changed_nothing(doors: Doors) -> None:
+    client, made = doors
+    for role in ("read", "write", "admin"):
+        client.put(f"/api/v1/projects/{FOREIGN}/runs/planted", headers=bearer(made[role]))
+        client.delete(f"/api/v1/projects/{FOREIGN}", headers=bearer(made[role]))
+    client.delete(f"/api/v1/projects/{OWN}", headers=bearer(made["write"]))
+    listed = client.get(f"/api/v1/projects/{FOREIGN}/runs", headers=bearer(made["all"])).json()
+    assert [run["run"] for run in listed["items"]] == ["r"]
+    assert client.get(f"/api/v1/projects/{OWN}", headers=bearer(made["read"])).status_code == 200
+
+
+def test_each_role_does_what_it_is_for(doors: Doors) -> None:
+    client, made = doors
+    points = {"curves": {"loss": {"steps": [1], "values": [1.0]}}}
+    own = f"/api/v1/projects/{OWN}"
+    assert client.post(f"{own}/runs/r/points", json=points, headers=bearer(made["write"])).json()["accepted"] == 1
+    assert client.post(f"{own}/runs/r/points", json=points, headers=bearer(made["read"])).status_code == 403
+    assert client.get(f"{own}/runs/r/diagnosis", headers=bearer(made["read"])).status_code == 200
+    assert client.get(f"{own}/runs/r/diagnosis", headers=bearer(made["write"])).status_code == 200
+    assert client.put(own, json={"params": {}}, headers=bearer(made["admin"])).status_code == 200
+    assert client.put(f"{own}/runs/d", headers=bearer(made["write"])).status_code == 201
+    assert client.delete(f"{own}/runs/d", headers=bearer(made["admin"])).status_code == 204
+
+
+def test_projects_are_listed_to_whom_they_exist_for(doors: Doors) -> None:
+    client, made = doors
+    listed = {who: client.get("/api/v1/projects", headers=bearer(token)).json() for who, token in made.items()}
+    assert [one["project"] for one in listed["read"]["items"]] == [OWN]
+    assert [one["project"] for one in listed["other"]["items"]] == [FOREIGN]
+    assert [one["project"] for one in listed["all"]["items"]] == [FOREIGN, OWN]
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer x", "Basic Og==", "bearer cw_0_0", "cw_1_2"])
+def test_what_is_no_token_lets_nobody_in(doors: Doors, header: str) -> None:
+    client, _ = doors
+    assert client.get("/api/v1/projects", headers={"Authorization": header}).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/api/v1/projects//runs/r", "/api/v2", "/projects", "/api/v1/projects/%2e%2e/runs"])
+def test_odd_paths_open_nothing(doors: Doors, path: str) -> None:
+    client, made = doors
+    assert client.get(path).status_code == 401
+    assert client.get(path, headers=bearer(made["admin"])).status_code == 404
+
+
+def test_a_token_for_one_project_cannot_reach_another_by_a_name_that_is_encoded(doors: Doors) -> None:
+    client, made = doors
+    for path in (f"{OWN}%2F..%2F{FOREIGN}", "%66oreign", f"{OWN}/runs/..%2F..%2F{FOREIGN}"):
+        reply = client.get(f"/api/v1/projects/{path}/runs/r", headers=bearer(made["admin"]))
+        assert reply.status_code == 404
+
+
+def test_mlflows_clients_see_their_projects_alone(doors: Doors) -> None:
+    client, made = doors
+    api = f"{MLFLOW}/api/2.0/mlflow"
+
+    def ask(who: str, path: str, **said: object) -> httpx.Response:
+        return client.post(f"{api}/{path}", json=said, headers=bearer(made[who]))
+
+    foreign = ask("other", "experiments/search").json()["experiments"]
+    assert [one["name"] for one in foreign] == [FOREIGN]
+    assert [one["name"] for one in ask("read", "experiments/search").json()["experiments"]] == [OWN]
+    experiment = foreign[0]["experiment_id"]
+    run = ask("other", "runs/create", experiment_id=experiment, run_name="m").json()["run"]["info"]["run_id"]
+    for path, said, unknown in (
+        ("runs/update", {"run_id": run, "status": "FINISHED"}, {"run_id": "f" * 32, "status": "FINISHED"}),
+        ("runs/log-metric", {"run_id": run, "key": "k", "value": 1, "timestamp": 1}, {"run_id": "f" * 32, "key": "k"}),
+        ("runs/create", {"experiment_id": experiment}, {"experiment_id": "999999"}),
+        ("runs/search", {"experiment_ids": [experiment]}, {"experiment_ids": ["999999"]}),
+        ("experiments/delete", {"experiment_id": experiment}, {"experiment_id": "999999"}),
+    ):
+        theirs = ask("admin", path, **said)
+        nobodys = ask("admin", path, **{**said, **unknown})
+        assert theirs.status_code == nobodys.status_code == 404
+        hidden = {run: "ID", experiment: "ID", "f" * 32: "ID", "999999": "ID"}
+        texts = [reply.text for reply in (theirs, nobodys)]
+        for named, word in hidden.items():
+            texts = [text.replace(f"'{named}'", word).replace(f" {named}", f" {word}") for text in texts]
+        assert texts[0] == texts[1]
+    assert ask("write", "experiments/create", name=FOREIGN).status_code == 403
+    assert ask("write", "experiments/create", name="nobodys").status_code == 403
+    assert ask("read", "runs/create", experiment_id="0").status_code == 403
+
+
+def test_a_value_that_goes_a_remembered_way_is_still_checked(doors: Doors) -> None:
+    client, made = doors
+    api = f"{MLFLOW}/api/2.0/mlflow"
+    foreign = client.post(f"{api}/experiments/search", json={}, headers=bearer(made["other"])).json()["experiments"]
+    opened = {"experiment_id": foreign[0]["experiment_id"], "run_name": "remembered"}
+    run = client.post(f"{api}/runs/create", json=opened, headers=bearer(made["other"])).json()["run"]["info"]["run_id"]
+    metric = {"run_id": run, "key": "loss", "value": 1.0, "timestamp": 1, "step": 1}
+    assert client.post(f"{api}/runs/log-metric", json=metric, headers=bearer(made["other"])).status_code == 200
+    assert client.post(f"{api}/runs/log-metric", json=metric, headers=bearer(made["write"])).status_code == 404
+
+
+def test_a_token_that_is_used_too_often_waits_and_no_other(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/rates.db"
+    upgrade(make_engine(url))
+    database = Database(make_engine(url))
+    busy, quiet = (Tokens(database).create("read", None)[0] for _ in range(2))
+    database.close()
+    with serving(Settings(database_url=url, require_token=True, token_requests_per_s=5)) as client:
+        replies = [client.get("/api/v1/projects", headers=bearer(busy)) for _ in range(30)]
+        refused = [reply for reply in replies if reply.status_code == 429]
+        assert len(refused) >= 10
+        assert int(refused[0].headers["Retry-After"]) >= 1
+        assert refused[0].headers["RateLimit-Policy"] == '"token";q=5;w=1'
+        assert refused[0].json()["type"] == "urn:curvewise:problem:too-many-requests"
+        assert client.get("/api/v1/projects", headers=bearer(quiet)).status_code == 200
+
+
+def test_on_loopback_nobody_needs_a_token_and_strange_names_are_kept_out(tmp_path: Path) -> None:
+    with serving(Settings(database_url=f"sqlite:///{tmp_path}/open.db", allowed_hosts="curves.lan")) as client:
+        assert client.put("/api/v1/projects/p/runs/r").status_code == 201
+        for host in ("localhost", "localhost:8000", "127.0.0.1:99", "[::1]:8000", "curves.lan", "CURVES.lan:80"):
+            assert client.get("/api/v1/projects", headers={"Host": host}).status_code == 200
+        for host in ("evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "", "[::2]"):
+            refused = client.get("/api/v1/projects", headers={"Host": host})
+            assert refused.status_code == 403
+            assert "--allowed-host" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://"])
+def test_a_page_of_another_site_may_not_write(client: httpx.Client, origin: str) -> None:
+    run = "/api/v1/projects/origins/runs/r"
+    assert client.put(run, headers={"Origin": str(client.base_url).rstrip("/")}).status_code in {200, 201}
+    assert client.post(f"{run}/finish", headers={"Origin": origin}).status_code == 403
+    assert client.get(run).json()["context"]["state"] == "running"
+    assert client.get(run, headers={"Origin": origin}).headers.get("Access-Control-Allow-Origin") is None
