@@ -87,7 +87,8 @@ def test_a_port_in_use_is_one_line(run: Run) -> None:
         (("--database-url", "mysql://x/y"), "mysql", 2),
         (("--database-url", "sqlite:////nowhere/at/all/c.db"), "unable to open", 1),
         (("--database-url", "postgresql://u:secret@127.0.0.1:1/d"), "does not answer", 1),
-        (("--host", "192.0.2.1", "--port", "0"), "cannot listen", 1),
+        (("--host", "192.0.2.1", "--port", "0", "--insecure"), "cannot listen", 1),
+        (("--host", "0.0.0.0", "--port", "0"), "curvewise token create", 1),
     ],
 )
 def test_settings_that_cannot_work(run: Run, arguments: tuple[str, ...], says: str, code: int) -> None:
@@ -108,3 +109,25 @@ def test_an_old_postgres_is_refused_until_migrated(run: Run, start: Start, postg
     assert "already at revision" in run("migrate", CURVEWISE_DATABASE_URL=postgres_url).stdout
     server = start("serve", "--port", "0", "--database-url", postgres_url)
     assert answers(address_of(server))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_others_reach_asks_for_a_token(start: Start, run: Run, tmp_path: Path, workers: str) -> None:
+    database = ("--database-url", f"sqlite:///{tmp_path}/c.db")
+    made = run("token", "create", "--project", "p", *database)
+    assert made.returncode == 0, made.stderr
+    server = start("serve", "--host", "0.0.0.0", "--port", "0", "--workers", workers, *database)
+    address = address_of(server).replace("0.0.0.0", "127.0.0.1")
+    assert answers(address)
+    opened = f"{address}/api/v1/projects/p/runs/r"
+    assert httpx.put(opened).status_code == 401
+    assert httpx.put(opened, headers={"Authorization": f"Bearer {made.stdout.strip()}"}).status_code == 201
+
+
+def test_insecure_is_said_and_done(start: Start, tmp_path: Path) -> None:
+    server = start(
+        "serve", "--host", "0.0.0.0", "--port", "0", "--insecure", "--database-url", f"sqlite:///{tmp_path}/c.db"
+    )
+    address = address_of(server).replace("0.0.0.0", "127.0.0.1")
+    assert answers(address)
+    assert httpx.put(f"{address}/api/v1/projects/p/runs/r").status_code == 201
