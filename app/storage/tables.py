@@ -10,6 +10,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 # Only a column of type INTEGER is a row id on SQLite; Postgres gets 64 bits.
@@ -160,3 +162,58 @@ mlflow_assets = Table(
     Column("name", Text, primary_key=True),
     Column("document", Text, nullable=False),  # JSON
 )
+
+# What the monitor knows of a run, so that nobody who lists runs need judge them. A cache: emptied, it is made again.
+standings = Table(
+    "standings",
+    metadata,
+    _run_id(),
+    Column("turn", BigInteger, nullable=False),  # how often it was looked at: who writes must have read the latest
+    Column("revision", BigInteger, nullable=False),  # of the run, when it was judged
+    Column("basis", Text, nullable=False),  # by which rules and settings
+    Column("judged_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime),  # then it is looked at again though nothing was written; null: never
+    Column("state", Text, nullable=False),
+    Column("stalled_since", UtcDateTime),  # null: it is not stalled
+    Column("severity", Integer, nullable=False),  # of its worst finding that fired: 0 none, 1 info, 2 warning, 3 error
+    Column("through_step", Double),  # null: it has no points
+    Column("sequence", BigInteger, nullable=False),  # of its last event
+    Column("heard_at", UtcDateTime, nullable=False),  # when it was last written to, as of this look
+    Column("gaps", Text, nullable=False),  # JSON: how often how much time passed between two batches, see cadence.py
+    Column("sparkline_curve", Text),  # of which curve; null: it has none that is drawn
+    Column("sparkline", Text, nullable=False),  # JSON: at most 60 values, evenly through the run
+)
+
+# A finding shows in its row from the first judgement that has it; people are told once it has fired.
+findings = Table(
+    "findings",
+    metadata,
+    _run_id(),
+    Column("code", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("onset_step", Double, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("fired_at", UtcDateTime),  # null: it has not held for long enough
+    Column("gone_since", UtcDateTime),  # null: the last judgement had it
+)
+
+# What happened to runs. Few rows a run, so no shards; what is handed on to whoever is to be told, is so once.
+events = Table(
+    "events",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("run_id", ID, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("sequence", BigInteger, nullable=False),  # counts from 1 within the run
+    Column("kind", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("payload", Text, nullable=False),  # JSON
+    Column("handed_on", Boolean, nullable=False, server_default=false()),
+    UniqueConstraint("run_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+Index("ix_events_waiting", events.c.id, sqlite_where=~events.c.handed_on, postgresql_where=~events.c.handed_on)
+Index("ix_events_created_at", events.c.created_at)
+Index("ix_runs_project_id_created_at", runs.c.project_id, runs.c.created_at, runs.c.name)
