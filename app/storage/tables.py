@@ -217,3 +217,38 @@ events = Table(
 Index("ix_events_waiting", events.c.id, sqlite_where=~events.c.handed_on, postgresql_where=~events.c.handed_on)
 Index("ix_events_created_at", events.c.created_at)
 Index("ix_runs_project_id_created_at", runs.c.project_id, runs.c.created_at, runs.c.name)
+
+# Whom a project tells what happened to its runs. Few rows, so no shards, like the events that they are told of.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("project_id", ID, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),  # in clear, since messages are signed with it
+    Column("template", Text, nullable=False),
+    Column("events", Text, nullable=False),  # JSON: the kinds that it wants
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),  # when its receiver said that it wants no more; null: it is told
+    sqlite_autoincrement=True,
+)
+
+# One message to one webhook: to be sent, sent, or given up. Whoever pushes `due_at` on has claimed it.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("webhook_id", ID, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("run_id", ID, ForeignKey("runs.id", ondelete="CASCADE"), index=True),  # null: it is about no run
+    Column("message_id", Text, nullable=False),  # the same however often it is sent
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),  # as it is sent and signed
+    Column("state", Text, nullable=False),  # waiting, delivered, dead
+    Column("attempts", Integer, nullable=False),  # begun since it was made or replayed
+    Column("due_at", UtcDateTime, index=True),  # null: nothing is to be done
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    Column("tried_at", UtcDateTime),
+    Column("status", Integer),  # of the last answer; null: there was none
+    Column("error", Text),  # why the last attempt failed
+    sqlite_autoincrement=True,
+)
