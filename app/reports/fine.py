@@ -43,8 +43,8 @@ def says(verdict: Clear) -> str:
     sentence, value = (
         (missed.below_zero, -item.value) if missed.below_zero and item.value < 0 else (missed.says, item.value)
     )
-    limit = _number(item.limit or 0.0, item.unit)
-    return f"{sentence.format(_number(value, item.unit))} (a finding takes {limit} {'or more' if missed.least else 'or less'})"
+    limit, beyond = _number(item.limit or 0.0, item.unit), "or more" if missed.least else "or less"
+    return f"{sentence.format(_number(value, item.unit))} (a finding takes {limit} {beyond})"
 
 
 def _furthest(conditions: Sequence[Condition], evidence: Mapping[str, Evidence]) -> Condition | None:
@@ -68,8 +68,8 @@ _PLAINLY = {
 _ALTHOUGH = {
     "CW002": "the loss is flat and bounces, but the schedule brings the rate down anyway",
     "CW004": "val loss still falls, but it bounces at a high rate, which decay_needed judges",
-    "CW006": "train and val loss are alike and high, but the loss never fell or it bounces: not_decreasing and decay_needed "
-    "judge that",
+    "CW006": "train and val loss are alike and high, but the loss never fell or it bounces, which not_decreasing and "
+    "decay_needed judge",
     "CW009": "train loss is where it began, but val loss fell below its start",
 }
 _RATE = Condition("rate", True, "the rate has come down to {} of its highest")

@@ -1,6 +1,6 @@
 """What acting on a finding is expected to bring, in words: as far as the numbers of its rule say so, and no further.
 
-A rule measures what is wrong, which is seldom what a cure brings. Where no number says it, that is said, with the reason.
+A rule measures what is wrong, which is seldom what a cure brings. Where no number says it, that is said, and why.
 """
 
 from collections.abc import Callable
@@ -73,14 +73,15 @@ def _wrong_initial_loss(finding: Finding) -> str:
     if first is None or sane is None or first <= sane:
         return "not estimated: the start may be right, for a model that was trained before"
     return (
-        f"the run starts {words.number(first - sane)} nats lower, at about {words.number(sane)}; what it ends at is not "
-        "estimated"
+        f"the run starts {words.number(first - sane)} nats lower, at about {words.number(sane)}; what it ends at is "
+        "not estimated"
     )
 
 
 def _exploding(finding: Finding) -> str:
     if finding.severity == "error":
-        return f"the run itself: no loss after step {words.step(finding.onset_step)} is of use; how low it gets is not known"
+        since = words.step(finding.onset_step)
+        return f"the run itself: no loss after step {since} is of use; how low it gets is not estimated"
     return "not estimated: the run came back, and how it would have gone without the blow-up was not seen"
 
 

@@ -11,7 +11,7 @@ _NOTHING_TO_LOG = "nothing more to log: "
 
 
 def log_this(verdict: Skipped) -> str:
-    """One imperative clause that names the metric or the fact and how to send it; or why nothing more is to be logged."""
+    """One clause that names the metric or the fact and how to send it; or why nothing more is to be logged."""
     for pattern, instruction in _INSTRUCTIONS:
         if match := pattern.search(verdict.reason):
             return instruction.format(*match.groups(), often=_often(verdict.code, match))
@@ -68,7 +68,7 @@ _INSTRUCTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"(\S+) (?:is not positive throughout|does not start above zero)",
-            'log a loss that stays above zero as "{0}": a cross-entropy or a squared error, without a constant taken off',
+            'log a loss that stays above zero as "{0}": a cross-entropy or a squared error, with nothing taken off it',
         ),
         (
             r"the run diverged at|is not finite from step",
