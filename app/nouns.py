@@ -60,5 +60,6 @@ class Project:
     roles: Mapping[str, str]  # raw curve name -> role, or "" to leave it unmapped
     params: RawParams
     roll_up_after_days: int  # since a run last changed; 0: never
+    public_status: bool  # whether its badge and metrics are shown to everybody
     created_at: datetime
     runs: int

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
@@ -21,7 +22,7 @@ from app.recent import Recent
 from app.recorder import Recorder
 from app.rules.context import Context, RunState
 from app.settings import Settings
-from app.storage import chunks, deletion, diagnoses, histories, migrate, runs, streams, thinned
+from app.storage import audit, chunks, deletion, diagnoses, histories, migrate, runs, streams, thinned
 from app.storage.database import Database, make_engine
 from app.storage.diagnoses import Kept
 from app.tokens import Tokens
@@ -29,6 +30,7 @@ from app.upkeep import Upkeep
 
 _RECENT_RUNS = 10_000
 _RECENT_DIAGNOSES = 1_000
+_TOLD_AGAIN_S = 2.0
 _CONTEXT = TypeAdapter(Context)
 
 
@@ -39,6 +41,7 @@ class Service:
         self._database = database
         self._recorder = recorder
         self._upkeep = upkeep
+        self._public: Recent[str, tuple[frozenset[str], float]] = Recent(1)
         self.tokens = Tokens(database)
         self._run_ids: Recent[tuple[str, str], int] = Recent(_RECENT_RUNS)
         self._diagnoses: Recent[str, Diagnosis] = Recent(_RECENT_DIAGNOSES)
@@ -115,17 +118,19 @@ class Service:
         with self._database.reading() as connection:
             return [_project(*found) for found in runs.list_projects(connection, limit=limit, after=after, names=names)]
 
-    def delete_run(self, project: str, run: str) -> None:
+    def delete_run(self, project: str, run: str, *, by: str = audit.COMMAND_LINE) -> None:
         """Out of sight at once, and erased in the background. Raises UnknownProject, UnknownRun."""
         with self._database.writing() as connection:
             home = _find_project(connection, project)
             deletion.mark_run(connection, _find_run(connection, home, run, lock=True).id)
+            audit.note(connection, by, "delete_run", project=project, run=run)
         self._upkeep.note_deletion()
 
-    def delete_project(self, project: str) -> None:
+    def delete_project(self, project: str, *, by: str = audit.COMMAND_LINE) -> None:
         """The same for a project with all its runs. Raises UnknownProject."""
         with self._database.writing() as connection:
             deletion.mark_project(connection, _find_project(connection, project).id)
+            audit.note(connection, by, "delete_project", project=project)
         self._upkeep.note_deletion()
 
     def configure_project(
@@ -135,6 +140,8 @@ class Service:
         roles: Mapping[str, str] | None = None,
         params: RawParams | None = None,
         roll_up_after_days: int | None = None,
+        public_status: bool | None = None,
+        by: str = audit.COMMAND_LINE,
     ) -> tuple[Project, bool]:
         """Create or update a project's settings; None leaves what is known as it is.
 
@@ -153,9 +160,11 @@ class Service:
                 roles=before.roles if roles is None else dict(roles),
                 params=before.params if params is None else {rule: dict(fields) for rule, fields in params.items()},
                 roll_up_after_days=before.roll_up_after_days if roll_up_after_days is None else roll_up_after_days,
+                public_status=before.public_status if public_status is None else public_status,
             )
             if after != before:
                 runs.save_project(connection, after)
+                audit.note(connection, by, "configure_project", project=project, detail=_changes(before, after))
             return _project(after, runs.count_runs(connection, after.id)), created
 
     def get_project(self, project: str) -> Project:
@@ -163,6 +172,14 @@ class Service:
         with self._database.reading() as connection:
             found = _find_project(connection, project)
             return _project(found, runs.count_runs(connection, found.id))
+
+    def public_projects(self) -> frozenset[str]:
+        """Those whose badge and metrics are shown to everybody, as of a moment ago."""
+        if (known := self._public.get("")) is None or known[1] < time.monotonic():
+            with self._database.reading() as connection:
+                known = frozenset(runs.public_names(connection)), time.monotonic() + _TOLD_AGAIN_S
+            self._public.put("", known)
+        return known[0]
 
     async def record(self, project: str, run: str, points: Sequence[Points], attempt: int | None) -> None:
         """Return once every point is on disk. Raises UnknownRun, Overloaded, StorageUnavailable, StorageFull.
@@ -281,6 +298,12 @@ def make_service(settings: Settings) -> Service:
     return Service(database, Recorder(database, settings.queue_points, upkeep.note_chunks), upkeep)
 
 
+def _changes(before: runs.StoredProject, after: runs.StoredProject) -> dict[str, object]:
+    """Settings that are no longer what they were, as they are now."""
+    now = asdict(after)
+    return {name: now[name] for name, value in asdict(before).items() if value != now[name]}
+
+
 def _find_project(connection: Connection, name: str) -> runs.StoredProject:
     check_name("project", name)
     if (found := runs.find_project(connection, name)) is None:
@@ -344,6 +367,7 @@ def _project(found: runs.StoredProject, run_count: int) -> Project:
         roles=found.roles,
         params=found.params,
         roll_up_after_days=found.roll_up_after_days,
+        public_status=found.public_status,
         created_at=found.created_at,
         runs=run_count,
     )

@@ -17,7 +17,7 @@ from app.access import ROLES, Access, Role
 from app.errors import CurvewiseError, InvalidInput, UnknownToken
 from app.limits import check_name, check_text
 from app.recent import Recent
-from app.storage import tokens
+from app.storage import audit, tokens
 from app.storage.database import Database
 from app.storage.tokens import StoredToken
 
@@ -53,6 +53,7 @@ class Tokens:
         *,
         label: str = "",
         lifetime: timedelta | None = None,
+        by: str = audit.COMMAND_LINE,
     ) -> tuple[str, StoredToken]:
         """The token, which nobody can be shown again, and what is kept of it.
 
@@ -83,6 +84,8 @@ class Tokens:
         )
         with self._database.writing() as connection:
             tokens.keep(connection, made)
+            allowed = {"token": made.id, "role": role, "projects": made.projects}
+            audit.note(connection, by, "create_token", detail=allowed)
         return f"{_PREFIX}_{made.id}_{secret}", made
 
     def listed(self) -> list[StoredToken]:
@@ -95,11 +98,12 @@ class Tokens:
         now = datetime.now(UTC)
         return any(_is_valid(token, now) for token in self.listed())
 
-    def revoke(self, token_id: str) -> None:
+    def revoke(self, token_id: str, *, by: str = audit.COMMAND_LINE) -> None:
         """From `_TRUSTED_S` on nobody is let in by it. Raises UnknownToken."""
         with self._database.writing() as connection:
             if not tokens.revoke(connection, token_id, datetime.now(UTC)):
                 raise UnknownToken(f"there is no token {token_id[:40]!a}; `curvewise token list` lists them")
+            audit.note(connection, by, "revoke_token", detail={"token": token_id})
 
     def access(self, token: str) -> Access | None:
         """What a token allows; None when there is no such token, or no more. Raises StorageUnavailable."""

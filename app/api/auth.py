@@ -11,10 +11,11 @@ anything is looked up, in the words that are used for one that nobody has.
 import asyncio
 import re
 from collections.abc import Mapping
+from typing import Annotated
 from urllib.parse import quote
 
 from anyio import to_thread
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +27,7 @@ from app.api.rates import Rates
 from app.api.sessions import COOKIE, open_session
 from app.errors import CurvewiseError, ForeignRequest, NotAllowed, NotFound, NotLetIn, UnknownProject
 from app.settings import Settings, is_loopback
+from app.storage.audit import ANYBODY
 from app.tokens import Tokens
 
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
@@ -101,8 +103,12 @@ class Door:
         return None
 
     async def _without_token(self, scope: Scope, need: Need) -> Access:
-        """What a project has opened to everybody, if this is that."""
-        del scope, need
+        """What projects have opened to everybody, where that is what is asked for."""
+        if need.opened_by_project:
+            public = await to_thread.run_sync(scope["app"].state.service.public_projects)
+            shown = public if need.project is None else public & {need.project}
+            if shown:
+                return Access("read", shown)
         raise NotLetIn("a token is needed: send `Authorization: Bearer TOKEN`; `curvewise token create` makes one")
 
     def _note_use(self, scope: Scope, access: Access) -> None:
@@ -118,6 +124,15 @@ def access_of(request: Request) -> Access:
     access = request.scope["curvewise.access"]
     assert access is None or isinstance(access, Access)  # noqa: S101 - set by the door
     return access or _NOTHING
+
+
+def actor(request: Request) -> str:
+    """What the audit trail calls whoever asks."""
+    return access_of(request).token or ANYBODY
+
+
+AccessHere = Annotated[Access, Depends(access_of)]
+ActorHere = Annotated[str, Depends(actor)]
 
 
 def _check(need: Need, access: Access, path: str) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from app import errors
+from app.api.needs import need_of
 from app.api.problems import BY_ERROR, INTERNAL, INVALID_INPUT, MEDIA_TYPE, Kind, Problem
 from app.errors import CurvewiseError
 
@@ -76,14 +77,35 @@ def complete(document: dict[str, Any], routes: Sequence[APIRoute], bodies: Seque
     models.append((Problem, "serialization"))
     _, schemas = models_json_schema(models, ref_template=_REFERENCE)
     document["components"]["schemas"].update(schemas["$defs"])
+    document["components"]["securitySchemes"] = {
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "Made by `curvewise token create`. A server that only its machine reaches asks for none.",
+        }
+    }
     for route in routes:
         for method in route.methods or ():
             operation = document["paths"][route.path][method.lower()]
             operation.update(route.openapi_extra or {})
+            _close(operation, need_of(method, route.path).audience != "anybody")
             for status, response in route.responses.items():
                 for media_type, content in response.get("content", {}).items():
                     operation["responses"][str(status)]["content"][media_type].update(content)
     return document
+
+
+def _close(operation: dict[str, Any], closed: bool) -> None:
+    """What every operation answers to whoever may not ask, or asks too often."""
+    said: list[type[CurvewiseError]] = [errors.ForeignRequest, errors.TooManyRequests]
+    if closed:
+        operation["security"] = [{"token": []}, {}]
+        said += [errors.NotLetIn, errors.NotAllowed]
+    by_status: dict[int, list[Kind]] = {}
+    for one in said:
+        by_status.setdefault(BY_ERROR[one].status, []).append(BY_ERROR[one])
+    for status, kinds in by_status.items():
+        operation["responses"].setdefault(str(status), _problems(kinds))
 
 
 def _problems(kinds: list[Kind]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field, JsonValue
 
 from app import errors
-from app.api.auth import access_of
+from app.api.auth import AccessHere, ActorHere
 from app.api.body import FACTS_LIMIT_BYTES, JSON, read_model
 from app.api.openapi import deleted, documented, one_body
 from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
@@ -43,6 +43,10 @@ class ProjectIn(Strictly):
             "points behind them: means, extremes and the diagnosis stay [days]. 0 keeps every point.",
         ),
     ] = None
+    public_status: Annotated[
+        bool | None,
+        Field(description="Whether the project's badge and metrics are shown to everybody, without a token."),
+    ] = None
 
 
 class ProjectOut(Out):
@@ -57,6 +61,7 @@ class ProjectOut(Out):
     roll_up_after_days: Annotated[
         int, Field(ge=0, description="Runs that have not changed for so long are rolled up [days]; 0 for never.")
     ]
+    public_status: Annotated[bool, Field(description="Whether its badge and metrics need no token.")]
     created_at: Annotated[datetime, Field(description="When the project was made [UTC].")]
     runs: Annotated[int, Field(ge=0, description="How many runs it has [runs].")]
 
@@ -65,7 +70,12 @@ class ProjectPage(Page[ProjectOut]):
     """One page of projects, in name order."""
 
 
-_SETTINGS = {"roles": {"validation_objective": "val/loss", "box_loss": ""}, "params": {}, "roll_up_after_days": 90}
+_SETTINGS = {
+    "roles": {"validation_objective": "val/loss", "box_loss": ""},
+    "params": {},
+    "roll_up_after_days": 90,
+    "public_status": False,
+}
 _PROJECT = {"project": "mnist", **_SETTINGS, "created_at": "2026-01-31T09:00:00Z", "runs": 12}
 
 
@@ -80,9 +90,9 @@ _PROJECT = {"project": "mnist", **_SETTINGS, "created_at": "2026-01-31T09:00:00Z
         example={"items": [_PROJECT], "next": None},
     ),
 )
-def list_projects(request: Request, service: ServiceHere, limit: Limit = 100, after: After = None) -> Response:
+def list_projects(service: ServiceHere, access: AccessHere, limit: Limit = 100, after: After = None) -> Response:
     """All projects that whoever asks may see, a page at a time."""
-    found = service.list_projects(limit=limit + 1, after=after, names=access_of(request).projects)
+    found = service.list_projects(limit=limit + 1, after=after, names=access.projects)
     shown = [ProjectOut.model_validate(project) for project in found[:limit]]
     return reply(ProjectPage(items=shown, next=shown[-1].project if len(found) > limit else None))
 
@@ -122,7 +132,7 @@ def get_project(service: ServiceHere, project: ProjectName) -> Response:
     ),
     openapi_extra=one_body(JSON, ProjectIn, {"settings": _SETTINGS}, required=False),
 )
-async def put_project(request: Request, service: ServiceHere, project: ProjectName) -> Response:
+async def put_project(request: Request, service: ServiceHere, actor: ActorHere, project: ProjectName) -> Response:
     """Set what a project's curves mean and how its rules judge; its diagnoses follow at once.
 
     A project also comes into being with its first run. The body may be empty.
@@ -130,7 +140,12 @@ async def put_project(request: Request, service: ServiceHere, project: ProjectNa
     said = await read_model(request, ProjectIn, empty=True, limit=FACTS_LIMIT_BYTES)
     found, created = await to_thread.run_sync(
         lambda: service.configure_project(
-            project, roles=said.roles, params=said.params, roll_up_after_days=said.roll_up_after_days
+            project,
+            roles=said.roles,
+            params=said.params,
+            roll_up_after_days=said.roll_up_after_days,
+            public_status=said.public_status,
+            by=actor,
         )
     )
     return reply(ProjectOut.model_validate(found), 201 if created else 200)
@@ -143,9 +158,9 @@ async def put_project(request: Request, service: ServiceHere, project: ProjectNa
     response_class=Response,
     responses=deleted(errors.UnknownProject, description="The project and all its runs are gone."),
 )
-def delete_project(service: ServiceHere, project: ProjectName) -> None:
+def delete_project(service: ServiceHere, actor: ActorHere, project: ProjectName) -> None:
     """Delete a project with all its runs: nobody finds them any more, and their points are erased in the background.
 
     The name is free at once.
     """
-    service.delete_project(project)
+    service.delete_project(project, by=actor)

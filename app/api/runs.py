@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field, JsonValue
 
 from app import errors
+from app.api.auth import ActorHere
 from app.api.body import FACTS_LIMIT_BYTES, JSON, read_model
 from app.api.openapi import deleted, documented, one_body
 from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
@@ -233,9 +234,9 @@ async def finish_run(request: Request, service: ServiceHere, project: ProjectNam
     response_class=Response,
     responses=deleted(errors.UnknownProject, errors.UnknownRun, description="The run is gone."),
 )
-def delete_run(service: ServiceHere, project: ProjectName, run: RunName) -> None:
+def delete_run(service: ServiceHere, actor: ActorHere, project: ProjectName, run: RunName) -> None:
     """Delete a run: nobody finds it any more, and its points are erased in the background.
 
     The name is free at once. A job that still sends points to it is answered with 404 unless it opens the run again.
     """
-    service.delete_run(project, run)
+    service.delete_run(project, run, by=actor)

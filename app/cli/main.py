@@ -24,6 +24,7 @@ _COMMANDS = {
     "import": "import_logs.import_path",
     "watch": "watch.watch",
     "token": "token.app",
+    "audit": "audit.audit",
 }
 
 

@@ -33,6 +33,15 @@ def confidence(value: float) -> str:
     return f"{min(round(value * 100), 99) if value < 1 else 100} %"
 
 
+def per_cent(value: float) -> str:
+    """A share in per cent, with a digit after the point below ten: `9.4 %`, `34 %`."""
+    return (
+        f"{value:.0%}".replace("%", " %")
+        if abs(value) >= 0.0995 or value == 0
+        else f"{number(round(value * 100, 1))} %"
+    )
+
+
 def evidence(items: Sequence[Evidence], most: int = 2) -> str:
     """The first `most` measured numbers beside their limits, one a line."""
     return "\n".join(_one_evidence(item) for item in items[:most])

@@ -33,6 +33,7 @@ class StoredProject:
     roles: Mapping[str, str]
     params: Mapping[str, Mapping[str, object]]
     roll_up_after_days: int  # 0: never
+    public_status: bool  # its badge and metrics need no token
     revision: int
     created_at: datetime
 
@@ -76,6 +77,7 @@ def save_project(connection: Connection, project: StoredProject) -> None:
             roles=_dump(project.roles),
             params=_dump(project.params),
             roll_up_after_days=project.roll_up_after_days,
+            public_status=project.public_status,
             revision=projects.c.revision + 1,
         )
     )
@@ -92,6 +94,11 @@ def list_projects(
     if names is not None:
         query = query.where(projects.c.name.in_(names))
     return [(_project(row), row.runs) for row in connection.execute(query)]
+
+
+def public_names(connection: Connection) -> list[str]:
+    """Projects that show everybody how they are."""
+    return list(connection.execute(select(projects.c.name).where(WHOLE, projects.c.public_status)).scalars())
 
 
 def count_runs(connection: Connection, project_id: int) -> int:
@@ -190,6 +197,7 @@ def _project(row: Row[Any]) -> StoredProject:
         roles=json.loads(row.roles),
         params=json.loads(row.params),
         roll_up_after_days=row.roll_up_after_days,
+        public_status=row.public_status,
         revision=row.revision,
         created_at=row.created_at,
     )

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 # Only a column of type INTEGER is a row id on SQLite; Postgres gets 64 bits.
@@ -65,6 +67,7 @@ projects = Table(
     Column("roll_up_after_days", Integer, nullable=False, server_default="0"),  # 0: never
     Column("revision", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("public_status", Boolean, nullable=False, server_default=false()),  # its badge and metrics need no token
     Column("mlflow", Text),  # JSON: what its MLflow experiment has beside a name; null when none of it was said
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
@@ -161,6 +164,97 @@ mlflow_assets = Table(
     Column("document", Text, nullable=False),  # JSON
 )
 
+# What the monitor knows of a run, so that nobody who lists runs need judge them. A cache: emptied, it is made again.
+standings = Table(
+    "standings",
+    metadata,
+    _run_id(),
+    Column("turn", BigInteger, nullable=False),  # how often it was looked at: who writes must have read the latest
+    Column("revision", BigInteger, nullable=False),  # of the run, when it was judged
+    Column("basis", Text, nullable=False),  # by which rules and settings
+    Column("judged_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime),  # then it is looked at again though nothing was written; null: never
+    Column("state", Text, nullable=False),
+    Column("stalled_since", UtcDateTime),  # null: it is not stalled
+    Column("severity", Integer, nullable=False),  # of its worst finding that fired: 0 none, 1 info, 2 warning, 3 error
+    Column("through_step", Double),  # null: it has no points
+    Column("sequence", BigInteger, nullable=False),  # of its last event
+    Column("heard_at", UtcDateTime, nullable=False),  # when it was last written to, as of this look
+    Column("gaps", Text, nullable=False),  # JSON: how often how much time passed between two batches, see cadence.py
+    Column("sparkline_curve", Text),  # of which curve; null: it has none that is drawn
+    Column("sparkline", Text, nullable=False),  # JSON: at most 60 values, evenly through the run
+)
+
+# A finding shows in its row from the first judgement that has it; people are told once it has fired.
+findings = Table(
+    "findings",
+    metadata,
+    _run_id(),
+    Column("code", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("onset_step", Double, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("fired_at", UtcDateTime),  # null: it has not held for long enough
+    Column("gone_since", UtcDateTime),  # null: the last judgement had it
+)
+
+# What happened to runs. Few rows a run, so no shards; what is handed on to whoever is to be told, is so once.
+events = Table(
+    "events",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("run_id", ID, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("sequence", BigInteger, nullable=False),  # counts from 1 within the run
+    Column("kind", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("payload", Text, nullable=False),  # JSON
+    Column("handed_on", Boolean, nullable=False, server_default=false()),
+    UniqueConstraint("run_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+Index("ix_events_waiting", events.c.id, sqlite_where=~events.c.handed_on, postgresql_where=~events.c.handed_on)
+Index("ix_events_created_at", events.c.created_at)
+Index("ix_runs_project_id_created_at", runs.c.project_id, runs.c.created_at, runs.c.name)
+
+# Whom a project tells what happened to its runs. Few rows, so no shards, like the events that they are told of.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("project_id", ID, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),  # in clear, since messages are signed with it
+    Column("template", Text, nullable=False),
+    Column("events", Text, nullable=False),  # JSON: the kinds that it wants
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),  # when its receiver said that it wants no more; null: it is told
+    sqlite_autoincrement=True,
+)
+
+# One message to one webhook: to be sent, sent, or given up. Whoever pushes `due_at` on has claimed it.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("webhook_id", ID, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("run_id", ID, ForeignKey("runs.id", ondelete="CASCADE"), index=True),  # null: it is about no run
+    Column("message_id", Text, nullable=False),  # the same however often it is sent
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),  # as it is sent and signed
+    Column("state", Text, nullable=False),  # waiting, delivered, dead
+    Column("attempts", Integer, nullable=False),  # begun since it was made or replayed
+    Column("due_at", UtcDateTime, index=True),  # null: nothing is to be done
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    Column("tried_at", UtcDateTime),
+    Column("status", Integer),  # of the last answer; null: there was none
+    Column("error", Text),  # why the last attempt failed
+    sqlite_autoincrement=True,
+)
+
+# Who is let in. Few rows, so no shards.
 tokens = Table(
     "tokens",
     metadata,
@@ -173,4 +267,18 @@ tokens = Table(
     Column("expires_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
+)
+
+# Who deleted or changed what, and when. It outlives what it tells of.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", Text, nullable=False),  # the id of a token, or how else somebody came
+    Column("did", Text, nullable=False),
+    Column("project", NAME),
+    Column("run", NAME),
+    Column("detail", Text, nullable=False),  # JSON
+    sqlite_autoincrement=True,
 )

@@ -130,7 +130,7 @@ def _raw(client: httpx.Client) -> socket.socket:
 
 
 def test_an_upload_that_breaks_off_stores_nothing_and_harms_nobody(client: httpx.Client, run: str) -> None:
-    head = f"POST {run}/points HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+    head = f"POST {run}/points HTTP/1.1\r\nHost: [::1]\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
     for end in (0, 10, len(BODY) - 1):
         with _raw(client) as connection:
             connection.sendall(head + BODY[:end])
@@ -139,7 +139,7 @@ def test_an_upload_that_breaks_off_stores_nothing_and_harms_nobody(client: httpx
 
 
 def test_a_slow_upload_does_not_hold_up_the_others(client: httpx.Client, run: str) -> None:
-    head = f"POST {run}/points HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+    head = f"POST {run}/points HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
     with _raw(client) as connection:
         connection.sendall(head + BODY[:50])
         assert client.get("/healthz").status_code == 200
@@ -152,7 +152,7 @@ def test_a_slow_upload_does_not_hold_up_the_others(client: httpx.Client, run: st
 @pytest.mark.parametrize("length", [b"-1", b"abc", b"9" * 400])
 def test_a_content_length_that_is_none_is_a_client_error(client: httpx.Client, run: str, length: bytes) -> None:
     with _raw(client) as connection:
-        connection.sendall(f"POST {run}/points HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode())
+        connection.sendall(f"POST {run}/points HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n".encode())
         connection.sendall(b"Content-Length: " + length + b"\r\n\r\n{}")
         reply = b"".join(iter(lambda: connection.recv(65_536), b""))
     assert reply.startswith(b"HTTP/1.1 4")

@@ -98,7 +98,7 @@ def test_an_aborted_upload_is_no_failure_of_the_server(tmp_path: Path) -> None:
         address = (client.base_url.host, client.base_url.port or 0)
         for _ in range(5):
             with socket.create_connection(address) as connection:
-                head = "POST /api/v1/projects/p/runs/r/points HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
+                head = "POST /api/v1/projects/p/runs/r/points HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 900000\r\n\r\n"
                 connection.sendall(head.encode() + b'{"curves": ')
         assert client.get("/readyz").status_code == 200
         server.terminate()
