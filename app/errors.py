@@ -8,7 +8,9 @@
     |-- NotFound
     |   |-- UnknownProject
     |   |-- UnknownRun
-    |   `-- UnknownCurve
+    |   |-- UnknownCurve
+    |   |-- UnknownWebhook
+    |   `-- UnknownDelivery
     |-- TooLarge                  the body is over the limit
     |-- UnsupportedEncoding       a Content-Encoding or Content-Type that is not understood
     |-- Unavailable               try again later; nothing was stored
@@ -59,6 +61,14 @@ class UnknownRun(NotFound):
 
 class UnknownCurve(NotFound):
     """The run has no curve of this name."""
+
+
+class UnknownWebhook(NotFound):
+    """The project has no webhook of this number."""
+
+
+class UnknownDelivery(NotFound):
+    """The webhook has no delivery of this number, or it is too long ago."""
 
 
 class TooLarge(CurvewiseError):
