@@ -135,5 +135,5 @@ def _doubts(diagnosis: Diagnosis, conditions: Sequence[Condition]) -> Iterator[R
 
 def _against(comparison: Comparison) -> Reason:
     kind: Kind = "regression" if comparison.relation == "worse" else "unclear"
-    name = comparison.baseline or "none"
-    return Reason(kind=kind, about=comparison.ref, text=f"against {comparison.ref} ({name}): {comparison.reason}")
+    which = f" ({comparison.baseline})" if comparison.baseline not in (None, comparison.ref) else ""
+    return Reason(kind=kind, about=comparison.ref, text=f"against {comparison.ref}{which}: {comparison.reason}")

@@ -1,7 +1,6 @@
 """Checks as workflow commands of GitHub Actions: annotations of the job and of the changed file."""
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from app.checks.check import Check
 from app.reports.issues import Issue, issues
@@ -13,8 +12,9 @@ _KINDS = {"error": "error", "warning": "warning", "info": "notice"}
 def render(checks: Sequence[Check]) -> str:
     """One command a line, the worst first, to be printed. Findings that fail a check are errors, no other is."""
     lines: list[str] = []
-    for kind, found in groupby(sorted(issues(checks), key=_kind), key=_kind):
-        group = list(found)
+    found = issues(checks)
+    for kind in ("error", "warning", "notice"):
+        group = [issue for issue in found if _kind(issue) == kind]
         shown = group if len(group) <= MOST else group[: MOST - 1]
         lines += [_command(kind, issue.title, issue.text, issue.location) for issue in shown]
         if len(group) > MOST:

@@ -17,7 +17,7 @@ MOST_ELEMENTS = 200_000  # of 250,000 and more GitLab reads none
 
 
 def render(checks: Sequence[Check], name: str = "curvewise") -> str:
-    """One document, the worst checks first. What does not fail passes, with its text; what was not judged is skipped."""
+    """One document, the worst checks first. What does not fail passes with its text; what was not judged is skipped."""
     root = ET.Element("testsuites", name=words.plain(name))
     worst_first = sorted(with_identities(checks), key=lambda pair: -OUTCOMES.index(pair[0].outcome))
     elements = 0
