@@ -1,7 +1,8 @@
 """Who may do what: roles, and the projects that somebody may see. Knows no HTTP and no database."""
 
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
@@ -28,3 +29,17 @@ class Access:
 
 
 UNLIMITED = Access("admin")
+NOTHING = Access("read", frozenset())
+
+_PLACE = "curvewise.access"
+
+
+def let_in(request: MutableMapping[str, Any], access: Access | None) -> None:
+    """Put what is allowed where the request's handlers find it. request: an ASGI scope; None where all may come."""
+    request[_PLACE] = access
+
+
+def access_in(request: Mapping[str, Any]) -> Access:
+    """What whoever asks may see and do; nothing of any project where a path is open to everybody."""
+    access: Access | None = request[_PLACE]
+    return access or NOTHING

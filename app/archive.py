@@ -33,10 +33,23 @@ def judge_stored(
     connection: Connection, home: runs.StoredProject, run: runs.StoredRun, at_step: float | None = None
 ) -> Diagnosis:
     """Judge a stored run with its project's role overrides and params, as it stood at `at_step`."""
+    return judge_logged(logged_curves(connection, home, run, at_step), home, run, at_step)
+
+
+def logged_curves(
+    connection: Connection, home: runs.StoredProject, run: runs.StoredRun, at_step: float | None = None
+) -> Mapping[str, Curve]:
+    """What the rules are to see of a stored run, by raw name; through any step when one is given."""
     names = [n for n in chunks.curve_names(connection, run.id) if home.roles.get(n, role_of(n).name)]
     # A replay cuts within what bins hold together, so it reads the points themselves.
     read = thinned.read_for_rules if at_step is None else chunks.read
-    logged: Mapping[str, Curve] = histories.over_time_without_steps(connection, run.id, read(connection, run.id, names))
+    return histories.over_time_without_steps(connection, run.id, read(connection, run.id, names))
+
+
+def judge_logged(
+    logged: Mapping[str, Curve], home: runs.StoredProject, run: runs.StoredRun, at_step: float | None = None
+) -> Diagnosis:
+    """The same of curves that were read before."""
     found = judge(logged, run.context, roles=home.roles, params=home.params, at_step=at_step)
     return replace(found, run=run.name, project=home.name)
 

@@ -13,6 +13,7 @@ from app.errors import InvalidParams
 from app.rules import exploding
 from app.rules.catalogue import CATALOGUE, CATALOGUE_VERSION
 from app.rules.causes import link
+from app.rules.caveats import as_measured
 from app.rules.context import Context, RunState
 from app.rules.rule import Params
 from app.rules.verdict import Clear, Finding, Skipped, Verdict
@@ -51,7 +52,7 @@ def diagnose(curves: Curves, context: Context, params: RawParams | None = None) 
     params: rule name -> field -> value, replacing defaults. Raises InvalidParams for an unknown name or bad value.
     """
     chosen = resolve_params(params or {})
-    view = View(curves)
+    view = View(as_measured(curves, context.lies))
     diverged = exploding.RULE.judge(view, context, chosen[exploding.RULE.name])
     exploded_at = diverged.onset_step if isinstance(diverged, Finding) and diverged.severity == "error" else None
     verdicts = link([rule.judge(view, context, chosen[rule.name], exploded_at) for rule in CATALOGUE])

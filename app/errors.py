@@ -9,6 +9,8 @@
     |   |-- UnknownProject
     |   |-- UnknownRun
     |   |-- UnknownCurve
+    |   |-- UnknownWebhook
+    |   |-- UnknownDelivery
     |   `-- UnknownToken
     |-- NotLetIn                  a token is needed, and none that lets anybody in was sent
     |-- NotAllowed                the token does not allow this
@@ -88,6 +90,14 @@ class TooManyRequests(CurvewiseError):
     def __init__(self, message: str, *, retry_after_s: int = 1, per_s: int = 0) -> None:
         super().__init__(message)
         self.retry_after_s, self.per_s = retry_after_s, per_s
+
+
+class UnknownWebhook(NotFound):
+    """The project has no webhook of this number."""
+
+
+class UnknownDelivery(NotFound):
+    """The webhook has no delivery of this number, or it is too long ago."""
 
 
 class TooLarge(CurvewiseError):

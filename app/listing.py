@@ -1,13 +1,22 @@
 """Runs found by what is known of them, a page at a time: what tables of runs are made of."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
+from sqlalchemy import Connection
+
+from app.errors import InvalidInput, UnknownProject, UnknownRun
+from app.limits import LARGEST_PAGE, check_name, check_text
+from app.nouns import Chip
+from app.rules.catalogue import CATALOGUE
 from app.rules.context import RunState
 from app.rules.verdict import Severity
+from app.storage import listing, runs, standings
 from app.storage.database import Database
+from app.storage.listing import Listed, Wanted
+from app.storage.standings import StoredStanding
 
 SortBy = Literal["name", "created", "updated", "severity", "through_step"]
 ShownState = Literal["running", "stalled", "finished", "failed"]
@@ -37,19 +46,6 @@ class RunFilter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chip:
-    """A finding that has fired, as far as a table shows it."""
-
-    code: str
-    rule: str
-    severity: Severity
-    confidence: float
-    onset_step: float
-    summary: str
-    fired_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
 class Standing:
     """What the monitor knows of a run; a run that it has not seen yet has judged_at None and nothing else."""
 
@@ -58,7 +54,7 @@ class Standing:
     through_step: float | None = None
     findings: tuple[Chip, ...] = ()  # most severe first
     sparkline_curve: str | None = None
-    sparkline: tuple[float, ...] = field(default=())  # at most 60 values, NaN and infinities among them
+    sparkline: tuple[float, ...] = ()  # at most 60 values, NaN and infinities among them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +65,7 @@ class RunRow:
     state: ShownState
     context_state: RunState
     attempt: int
-    tags: dict[str, str]
+    tags: Mapping[str, str]
     commit: str | None
     created_at: datetime
     updated_at: datetime
@@ -86,9 +82,140 @@ class RunRows:
 
 def find_runs(database: Database, project: str, wanted: RunFilter) -> RunRows:
     """A page of the project's runs. Raises UnknownProject, InvalidInput, StorageUnavailable."""
-    raise NotImplementedError
+    asked = _checked(wanted)
+    with database.reading() as connection:
+        home = _find_project(connection, project)
+        found = listing.find_ids(connection, home.id, asked)
+        page = found[: wanted.limit]
+        ids = [run_id for run_id, _, _ in page]
+        stood = standings.find(connection, ids)
+        rows = [_row(run, stood.get(run.id)) for run in listing.load(connection, ids)]
+    return RunRows(rows=rows, next=_cursor(wanted.sort, *page[-1][1:]) if len(found) > wanted.limit else None)
 
 
 def standing_of(database: Database, project: str, run: str) -> Standing:
     """What the monitor knows of one run. Raises UnknownProject, UnknownRun, StorageUnavailable."""
-    raise NotImplementedError
+    with database.reading() as connection:
+        home = _find_project(connection, project)
+        check_name("run", run)
+        if (found := runs.find_run(connection, home.id, run)) is None:
+            raise UnknownRun(f"project {project!r} has no run {run!r}")
+        return _standing(standings.find(connection, [found.id]).get(found.id), found.revision)
+
+
+def chips(stood: StoredStanding | None) -> tuple[Chip, ...]:
+    """The findings that fired, the most severe and surest first."""
+    return tuple(
+        Chip(
+            code=one.code,
+            rule=one.rule,
+            severity=one.severity,
+            confidence=one.confidence,
+            onset_step=one.onset_step,
+            summary=one.summary,
+            fired_at=one.fired_at,
+        )
+        for one in (stood.fired if stood else ())
+        if one.fired_at is not None
+    )
+
+
+def stalled_since(stood: StoredStanding | None, revision: int) -> datetime | None:
+    """A silence ends with the next word, whether or not that has been looked at."""
+    return stood.stalled_since if stood and stood.revision == revision else None
+
+
+def codes_of(rules: Sequence[str]) -> set[str]:
+    """Codes and names of rules -> codes. Raises InvalidInput."""
+    known = {**{rule.code: rule.code for rule in CATALOGUE}, **{rule.name: rule.code for rule in CATALOGUE}}
+    for rule in rules:
+        if rule not in known:
+            raise InvalidInput(f"there is no rule {rule[:100]!r}; the rules are listed at /api/v1/rules")
+    return {known[rule] for rule in rules}
+
+
+def _checked(wanted: RunFilter) -> Wanted:
+    if not 1 <= wanted.limit <= LARGEST_PAGE:
+        raise InvalidInput(f"limit is not in 1 to {LARGEST_PAGE}")
+    for moment in (wanted.since, wanted.until):
+        if moment is not None and moment.tzinfo is None:
+            raise InvalidInput(f"the time {moment.isoformat()} names no time zone: end it with Z for UTC")
+    if wanted.text:
+        check_text("text to look for", wanted.text)
+    return Wanted(
+        codes=sorted(codes_of(wanted.findings)) if wanted.findings else None,
+        severity=wanted.severity,
+        tags=wanted.tags,
+        text=wanted.text,
+        state=wanted.state,
+        since=wanted.since,
+        until=wanted.until,
+        sort=wanted.sort,
+        descending=wanted.descending,
+        limit=wanted.limit + 1,
+        after=None if wanted.after is None else _place(wanted.sort, wanted.after),
+    )
+
+
+def _cursor(sort: SortBy, name: str, value: Any) -> str:
+    if sort == "name":
+        return name
+    return f"{value.isoformat() if isinstance(value, datetime) else value}/{name}"
+
+
+def _place(sort: SortBy, cursor: str) -> tuple[Any, str]:
+    """What a cursor was made of; the name may hold no slash, which is how they are told apart."""
+    value, _, name = cursor.rpartition("/")
+    check_text("cursor 'after'", name)
+    try:
+        match sort:
+            case "name":
+                read: Any = name
+            case "severity":
+                read = int(value)
+            case "through_step":
+                read = float(value)
+            case "created" | "updated":
+                read = datetime.fromisoformat(value)
+    except ValueError:
+        read = None
+    if read is None or (sort == "name" and value) or (isinstance(read, datetime) and read.tzinfo is None):
+        raise InvalidInput(
+            f"the cursor 'after' is not one of runs sorted by {sort}: send the 'next' of the page before"
+        )
+    return read, name
+
+
+def _row(run: Listed, stood: StoredStanding | None) -> RunRow:
+    standing = _standing(stood, run.revision)
+    return RunRow(
+        run=run.name,
+        state="stalled" if run.state == "running" and standing.stalled_since else run.state,
+        context_state=run.state,
+        attempt=run.attempt,
+        tags=run.tags,
+        commit=run.commit,
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+        standing=standing,
+    )
+
+
+def _standing(stood: StoredStanding | None, revision: int) -> Standing:
+    if stood is None:
+        return Standing()
+    return Standing(
+        judged_at=stood.judged_at,
+        stalled_since=stalled_since(stood, revision),
+        through_step=stood.through_step,
+        findings=chips(stood),
+        sparkline_curve=stood.sparkline_curve,
+        sparkline=tuple(stood.sparkline),
+    )
+
+
+def _find_project(connection: Connection, name: str) -> runs.StoredProject:
+    check_name("project", name)
+    if (found := runs.find_project(connection, name)) is None:
+        raise UnknownProject(f"there is no project {name!r}")
+    return found

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.diagnosis import RawParams
 from app.rules.context import Context, RunState
+from app.rules.verdict import Severity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,19 @@ class CurveSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Chip:
+    """A finding that has fired, as far as a table shows it."""
+
+    code: str
+    rule: str
+    severity: Severity
+    confidence: float
+    onset_step: float
+    summary: str
+    fired_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One training job: what it told about itself, and how much it logged."""
 
@@ -50,6 +64,8 @@ class Run:
     rolled_up_at: datetime | None  # when long curves were reduced to their bins; None when every point is kept
     revision: int  # grows with every change: points, facts, state
     curves: tuple[CurveSummary, ...]
+    stalled_since: datetime | None = None  # since when a running job has logged nothing, when that is unusual for it
+    findings: tuple[Chip, ...] = ()  # those that fired, the most severe first; from the background, so a little late
 
 
 @dataclass(frozen=True, kw_only=True)

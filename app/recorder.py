@@ -40,12 +40,20 @@ class Recorder:
     """
 
     def __init__(
-        self, database: Database, queue_points: int, wrote: Callable[[Iterable[int]], None] = lambda _: None
+        self,
+        database: Database,
+        queue_points: int,
+        wrote: Callable[[Iterable[int]], None] = lambda _: None,
+        settled: Callable[[int, int], None] = lambda _taken, _queued: None,
     ) -> None:
-        """wrote: told the runs of every transaction that was committed, in the recorder's thread."""
+        """wrote: told the runs of every transaction that was committed, in the recorder's thread.
+
+        settled: told after every group how many points of it were taken, and how many wait, on the event loop.
+        """
         self._database = database
         self._limit = queue_points
         self._wrote = wrote
+        self._settled = settled
         self._known = Known()  # used by the recorder's thread only
         self._groups: queue.SimpleQueue[Sequence[_Waiting] | None] = queue.SimpleQueue()
         # What follows is touched on the event loop only.
@@ -130,14 +138,17 @@ class Recorder:
         group, self._writing = self._writing, ()
         if self._deadline is not None:
             self._deadline.cancel()
+        taken = 0
         for waiting, error in zip(group, errors, strict=True):
             self._queued_points -= waiting.points
+            taken += waiting.points if error is None else 0
             if waiting.written.done():  # its client has gone, or was told not to wait
                 continue
             if error is None:
                 waiting.written.set_result(None)
             else:
                 waiting.written.set_exception(error)
+        self._settled(taken, self._queued_points)
         self._expected = min(len(group) + len(self._waiting), _LARGEST_GROUP)
         if not self._waiting:
             self._idle.set()

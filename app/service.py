@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,14 +17,18 @@ from app.curves.thinning import for_display
 from app.diagnosis import Diagnosis, RawParams, resolve_params
 from app.errors import InvalidInput, UnknownCurve, UnknownProject, UnknownRun
 from app.limits import check_attempt, check_days, check_name, check_page, check_points, check_text
+from app.listing import chips, stalled_since
+from app.meters import Meters
+from app.monitor.worker import Monitor
 from app.nouns import CurveSummary, Project, Run, RunUpdate
 from app.recent import Recent
 from app.recorder import Recorder
 from app.rules.context import Context, RunState
 from app.settings import Settings
-from app.storage import audit, chunks, deletion, diagnoses, histories, migrate, runs, streams, thinned
+from app.storage import audit, chunks, deletion, diagnoses, histories, migrate, runs, standings, streams, thinned
 from app.storage.database import Database, make_engine
 from app.storage.diagnoses import Kept
+from app.storage.standings import StoredStanding
 from app.tokens import Tokens
 from app.upkeep import Upkeep
 
@@ -37,8 +41,10 @@ _CONTEXT = TypeAdapter(Context)
 class Service:
     """Made with a store and a recorder by whoever starts the server; used by api/ and cli/."""
 
-    def __init__(self, database: Database, recorder: Recorder, upkeep: Upkeep) -> None:
+    def __init__(self, database: Database, recorder: Recorder, upkeep: Upkeep, monitor: Monitor | None = None) -> None:
+        """monitor: none for a service that only answers."""
         self._database = database
+        self._monitor = monitor or Monitor(database)
         self._recorder = recorder
         self._upkeep = upkeep
         self._public: Recent[str, tuple[frozenset[str], float]] = Recent(1)
@@ -56,10 +62,12 @@ class Service:
         await asyncio.to_thread(migrate.prepare, self._database.engine)
         await self._recorder.start()
         self._upkeep.start()
+        self._monitor.start()
 
     async def close(self) -> None:
         """Write what still waits, then let go of the database."""
         await self._recorder.stop()
+        await asyncio.to_thread(self._monitor.stop)
         await asyncio.to_thread(self._upkeep.stop)
         self._database.close()
 
@@ -83,7 +91,9 @@ class Service:
             after = updated(before, update)
             if after != before:
                 runs.save_run(connection, after)
-            return _get_run(connection, home, run), created
+            opened = _get_run(connection, home, run), created
+        self._monitor.note([before.id], at_once=after.context.state != before.context.state)
+        return opened
 
     def close_run(self, project: str, run: str, state: RunState) -> Run:
         """Set the final state, finished or failed. Raises UnknownProject, UnknownRun."""
@@ -94,7 +104,9 @@ class Service:
             before = _find_run(connection, home, run, lock=True)
             if before.context.state != state:
                 runs.save_run(connection, replace(before, context=replace(before.context, state=state)))
-            return _get_run(connection, home, run)
+            closed = _get_run(connection, home, run)
+        self._monitor.note([before.id], at_once=True)
+        return closed
 
     def get_run(self, project: str, run: str) -> Run:
         """Raises UnknownProject, UnknownRun."""
@@ -106,9 +118,14 @@ class Service:
         check_page(limit, after)
         with self._database.reading() as connection:
             home = _find_project(connection, project)
-            page = runs.list_runs(connection, home.id, limit=limit, after=after)
-            stored = chunks.stored_curves(connection, [run.id for run in page])
-            return [_run(home, run, stored[run.id]) for run in page]
+            return _runs(connection, home, runs.list_runs(connection, home.id, limit=limit, after=after))
+
+    def get_runs(self, project: str, names: Sequence[str]) -> Sequence[Run]:
+        """These runs in this order, but for those that are not there. Raises UnknownProject."""
+        with self._database.reading() as connection:
+            home = _find_project(connection, project)
+            found = {run.name: run for run in runs.find_runs(connection, home.id, names)}
+            return _runs(connection, home, [found[name] for name in names if name in found])
 
     def list_projects(
         self, *, limit: int, after: str | None, names: Collection[str] | None = None
@@ -291,11 +308,20 @@ class Service:
             return _find_run(connection, _find_project(connection, project), run).id
 
 
-def make_service(settings: Settings) -> Service:
+def make_service(settings: Settings, meters: Meters | None = None) -> Service:
     """A service that has not connected yet: await its `start`, and its `close` at the end. Raises InvalidInput."""
+    meters = meters or Meters()
     database = Database(make_engine(settings.database_url))
     upkeep = Upkeep(database)
-    return Service(database, Recorder(database, settings.queue_points, upkeep.note_chunks), upkeep)
+    monitor = Monitor(
+        database, hold_s=settings.finding_hold_s, floor_s=settings.stalled_after_s, keep=upkeep.note_diagnoses
+    )
+
+    def wrote(run_ids: Iterable[int]) -> None:
+        upkeep.note_chunks(run_ids)
+        monitor.note(run_ids)
+
+    return Service(database, Recorder(database, settings.queue_points, wrote, meters.settled), upkeep, monitor)
 
 
 def _changes(before: runs.StoredProject, after: runs.StoredProject) -> dict[str, object]:
@@ -330,11 +356,18 @@ def _find_run(connection: Connection, home: runs.StoredProject, name: str, *, lo
 
 
 def _get_run(connection: Connection, home: runs.StoredProject, name: str) -> Run:
-    run = _find_run(connection, home, name)
-    return _run(home, run, chunks.stored_curves(connection, [run.id])[run.id])
+    return _runs(connection, home, [_find_run(connection, home, name)])[0]
 
 
-def _run(home: runs.StoredProject, run: runs.StoredRun, stored: Sequence[chunks.Stored]) -> Run:
+def _runs(connection: Connection, home: runs.StoredProject, found: Sequence[runs.StoredRun]) -> list[Run]:
+    ids = [run.id for run in found]
+    stored, stood = chunks.stored_curves(connection, ids), standings.find(connection, ids)
+    return [_run(home, run, stored[run.id], stood.get(run.id)) for run in found]
+
+
+def _run(
+    home: runs.StoredProject, run: runs.StoredRun, stored: Sequence[chunks.Stored], stood: StoredStanding | None
+) -> Run:
     return Run(
         project=home.name,
         run=run.name,
@@ -358,6 +391,8 @@ def _run(home: runs.StoredProject, run: runs.StoredRun, stored: Sequence[chunks.
             for curve in stored
             if not histories.is_hidden(curve.name)
         ),
+        stalled_since=stalled_since(stood, run.revision),
+        findings=chips(stood),
     )
 
 

@@ -40,6 +40,26 @@ class Settings(BaseModel):
     queue_points: int = Field(
         2_000_000, ge=1, description="Points that may wait to be written before a client gets 503 [points]"
     )
+    finding_hold_s: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="How long a finding lasts, or stays away, before it counts in a running job [s]",
+    )
+    stalled_after_s: float = Field(
+        300.0, ge=1, le=86_400, description="No silence shorter than this makes a running job stalled [s]"
+    )
+    public_url: str = Field("", description="The address at which people reach the server, for links in messages")
+    metrics_projects: int = Field(
+        100, ge=0, le=10_000, description="Projects with lines of their own at /metrics; the others are added up"
+    )
+    webhook_allow_private: bool = Field(
+        False, description="Whether webhooks may reach private, loopback and link-local addresses"
+    )
+    webhook_timeout_s: float = Field(15.0, gt=0, le=60, description="How long a webhook's receiver may take [s]")
+    webhook_retry_scale: float = Field(
+        1.0, gt=0, le=100, description="What the waits of the schedule of retries are multiplied with"
+    )
 
     @property
     def needs_token(self) -> bool:

@@ -9,22 +9,53 @@ from contextlib import asynccontextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from app.api import curves, diagnoses, health, points, problems, projects, rules, runs
+from app.api import (
+    badges,
+    curves,
+    deliveries,
+    diagnoses,
+    findings,
+    health,
+    metrics,
+    points,
+    problems,
+    projects,
+    rules,
+    runs,
+    webhooks,
+)
 from app.api.auth import Door
 from app.api.mlflow.app import PREFIX as MLFLOW
 from app.api.mlflow.app import make_app as make_mlflow_app
 from app.api.negotiation import CURVEWISE_VERSION
 from app.api.openapi import complete
 from app.api.shortcut import Shortcut
+from app.meters import Meters, Standing
+from app.pages.app import ROUTERS as PAGES
+from app.pages.app import ROUTES as PAGE_ROUTES
 from app.service import make_service
 from app.settings import Settings, settings_from
+from app.webhooks.courier import Courier, Manners
 
-_NOUNS = (points, runs, diagnoses, curves, projects, rules, health)  # routes are tried in order: the busiest first
-_BODIES = (projects.ProjectIn, runs.RunIn, runs.FinishIn, points.PointsIn, diagnoses.DiagnoseIn)
+_NOUNS = (  # routes are tried in order: the busiest first
+    points,
+    runs,
+    diagnoses,
+    findings,
+    curves,
+    projects,
+    webhooks,
+    deliveries,
+    badges,
+    rules,
+    health,
+    metrics,
+)
+_BODIES = (projects.ProjectIn, runs.RunIn, runs.FinishIn, points.PointsIn, diagnoses.DiagnoseIn, webhooks.WebhookIn)
 _ROUTES = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
 _LARGE_BODIES_AT_ONCE = 2
 
@@ -39,8 +70,10 @@ _TAGS = [
     {"name": "points", "description": "Metrics in."},
     {"name": "diagnoses", "description": "Findings out."},
     {"name": "curves", "description": "Metrics back out."},
+    {"name": "webhooks", "description": "Being told what happens to runs."},
+    {"name": "badges", "description": "How a project stands, as a picture."},
     {"name": "rules", "description": "What is looked for."},
-    {"name": "health", "description": "Probes."},
+    {"name": "health", "description": "Probes, and what the server measures of itself."},
 ]
 
 
@@ -57,11 +90,16 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.decoders = CapacityLimiter(_LARGE_BODIES_AT_ONCE)
-        app.state.service = service = make_service(settings)
+        app.state.meters = meters = Meters()
+        app.state.service = service = make_service(settings, meters)
+        app.state.standing = Standing(service.database, settings.metrics_projects)
+        app.state.courier = courier = Courier(service.database, _manners(settings))
         try:
             await service.start()
+            courier.start()
             yield
         finally:
+            await to_thread.run_sync(courier.stop)
             await service.close()
 
     app = _App(
@@ -77,12 +115,15 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.add_middleware(metrics.Timed)
     app.add_middleware(Shortcut)
     app.add_middleware(Door, settings=settings)  # what is added last is outermost
     for noun in _NOUNS:
         app.include_router(noun.router)
+    for pages in PAGES:
+        app.include_router(pages)
     app.mount(MLFLOW, make_mlflow_app(app.state))
-    problems.install(app, _ROUTES)
+    problems.install(app, [*_ROUTES, *PAGE_ROUTES])
     return app
 
 
@@ -97,6 +138,15 @@ def _end_with(sentinel: int) -> None:
     """A worker whose supervisor was killed stops as one that was told to: nobody would restart it, or stop it."""
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _manners(settings: Settings) -> Manners:
+    return Manners(
+        allow_private=settings.webhook_allow_private,
+        timeout_s=settings.webhook_timeout_s,
+        retry_scale=settings.webhook_retry_scale,
+        public_url=settings.public_url,
+    )
 
 
 def _operation_id(route: APIRoute) -> str:

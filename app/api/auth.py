@@ -19,7 +19,7 @@ from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access import UNLIMITED, Access, Role
+from app.access import UNLIMITED, Access, Role, access_in, let_in
 from app.api.mlflow.answers import on_curvewise_error as in_mlflows_words
 from app.api.needs import Need, need_of
 from app.api.problems import answer, nothing_at
@@ -34,7 +34,6 @@ _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READ = frozenset({b"host", b"origin", b"authorization", b"cookie", b"accept"})
 _MAY: Mapping[Role, str] = {"read": "read", "write": "read and write", "admin": "do everything"}
-_NOTHING = Access("read", frozenset())
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -61,8 +60,7 @@ class Door:
             access = await self._access(scope, headers) if self._closed else UNLIMITED
         except CurvewiseError as error:
             return await (await _refusal(scope, headers, error))(scope, receive, send)
-        # Not under scope["state"], which is a copy of the lifespan's for each request, and of the mounted app as well.
-        scope["curvewise.access"] = access
+        let_in(scope, access)
         return await self._app(scope, receive, send)
 
     def _check_where_from(self, method: str, headers: Mapping[bytes, str]) -> None:
@@ -121,9 +119,7 @@ class Door:
 
 def access_of(request: Request) -> Access:
     """What whoever asks may see and do; nothing of any project where a path is open to everybody."""
-    access = request.scope["curvewise.access"]
-    assert access is None or isinstance(access, Access)  # noqa: S101 - set by the door
-    return access or _NOTHING
+    return access_in(request.scope)
 
 
 def actor(request: Request) -> str:

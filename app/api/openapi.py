@@ -40,6 +40,14 @@ def documented(
     return found
 
 
+def plain(media_type: str, *problems: Kind | type[CurvewiseError], description: str, example: str) -> Responses:
+    """The responses of an operation that answers with text of this media type."""
+    found = documented(*problems, description=description, example=None)
+    content = {"schema": {"type": "string"}, "example": example}
+    found[200] = {"description": description, "content": {media_type: content}}
+    return found
+
+
 def deleted(*problems: type[CurvewiseError], description: str) -> Responses:
     """The responses of an operation that deletes: success without a body, and every problem."""
     always = (INVALID_INPUT, errors.StorageUnavailable, errors.StorageFull)

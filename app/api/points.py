@@ -125,6 +125,8 @@ async def send_points(
         if None not in (attempt, named) and attempt != named:
             raise wrong(("attempt",), f"the body says attempt {named}, the query {attempt}")
         attempt = attempt if named is None else named
+    if batch.rejected:
+        request.app.state.meters.refused(refused.code for refused in batch.rejected)
     if batch.rejected and not batch.accepted:
         return await off_loop(request, body, lambda: refuse(batch))
     await service.record(project, run, batch.points, attempt)

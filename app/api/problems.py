@@ -1,5 +1,6 @@
 """What went wrong, as application/problem+json (RFC 9457): the one map from errors to HTTP."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,12 +15,14 @@ from starlette.routing import BaseRoute, Match
 
 from app import errors
 from app.api.wire import RejectedOut
+from app.pages.wrong import wants_page, wrong
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:curvewise:problem:"
 
 # A body with a million wrong fields is described by its first hundred: the reply must not outgrow the request.
 LISTED_ERRORS = 100
+_KEPT_HEADERS = {"allow", "connection", "retry-after"}
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ BY_ERROR: Mapping[type[errors.CurvewiseError], Kind] = {
     errors.TooManyRequests: Kind(
         "too-many-requests", 429, "The token was used too often", "this token may be used 1000 times a second"
     ),
+    errors.UnknownWebhook: Kind("unknown-webhook", 404, "No such webhook", "project 'mnist' has no webhook 7"),
+    errors.UnknownDelivery: Kind("unknown-delivery", 404, "No such delivery", "webhook 7 has no delivery 12"),
     errors.TooLarge: Kind(
         "too-large", 413, "The body is over the limit", "the body is over 33554432 bytes; send it in smaller parts"
     ),
@@ -166,8 +171,17 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """The problem document for one of the errors that are HANDLED."""
-    return await next(_HANDLERS[cls] for cls in type(error).__mro__ if cls in _HANDLERS)(request, error)
+    """The problem document for one of the errors that are HANDLED; a page that says the same, to a browser."""
+    response = await next(_HANDLERS[cls] for cls in type(error).__mro__ if cls in _HANDLERS)(request, error)
+    return _for_people(request, response)
+
+
+def _for_people(request: Request, response: Response) -> Response:
+    if not wants_page(request):
+        return response
+    document = json.loads(bytes(response.body))
+    kept = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
+    return wrong(request, response.status_code, document["title"], document["detail"], kept)
 
 
 async def _on_curvewise_error(_request: Request, error: Exception) -> Response:
@@ -236,10 +250,10 @@ async def _on_disconnect(_request: Request, _error: Exception) -> Response:
     return problem(UNREADABLE_BODY, "the connection was closed before the body was complete")
 
 
-async def _on_anything_else(_request: Request, _error: Exception) -> Response:
+async def _on_anything_else(request: Request, _error: Exception) -> Response:
     """Says nothing about the inside; Starlette raises the error again after this, and the server logs it."""
     # The server hangs up on an error that reaches it: said aloud, so that no client sends its next request into that.
-    return problem(INTERNAL, INTERNAL.example, headers={"Connection": "close"})
+    return _for_people(request, problem(INTERNAL, INTERNAL.example, headers={"Connection": "close"}))
 
 
 _HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {

@@ -6,6 +6,7 @@ the very same function.
 """
 
 import re
+import time
 
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,8 +32,10 @@ class Shortcut:
 
 
 async def _send_points(request: Request, send: Send, project: str, run: str) -> None:
+    begun = time.perf_counter()
     try:
         response = await send_points(request, request.app.state.service, project, run, attempt=None)
     except HANDLED as error:
         response = await answer(request, error)
+    request.app.state.meters.ingested(time.perf_counter() - begun, response.status_code)
     await response(request.scope, request.receive, send)

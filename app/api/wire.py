@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from app.curves.points import MAX_STEP
 from app.limits import LARGEST_ATTEMPT, LONGEST_NAME
+from app.rules.caveats import Lie
 from app.rules.context import RunState
 
 Item = TypeVar("Item")
@@ -109,7 +110,12 @@ class ContextIn(Strictly):
     ] = None
     caveats: Annotated[
         list[Annotated[str, Field(max_length=500)]] | None,
-        Field(max_length=100, description="Known lies of the source, such as 'train/loss is a running mean'."),
+        Field(
+            max_length=100,
+            description=f"Known lies of the source. Rules read one that begins with a code, {', '.join(Lie)}, and a "
+            "colon; any other is only shown.",
+            examples=[["interval-mean: train/loss is the mean over each epoch", "augmented on Tuesdays"]],
+        ),
     ] = None
 
     def given(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from app.errors import CurvewiseError, InvalidInput
 _COMMANDS = {
     "serve": "serve.serve",
     "diagnose": "diagnose.diagnose",
+    "check": "check.check_targets",
     "demo": "demo.demo",
     "migrate": "migrate.migrate",
     "backup": "backup.backup",
@@ -63,7 +64,10 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line. Exit code 0: done; 1: could not be done; 2: what was asked for or read cannot be meant."""
+    """Run the command line. Exit code 0: done; 1: could not be done; 2: what was asked for or read cannot be meant.
+
+    `check` has codes of its own.
+    """
     make_output_unbreakable()
     try:
         make_app(sys.argv[1:])()

@@ -5,9 +5,9 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -99,8 +99,15 @@ class Server:
         """Raises UnknownRun, ServerUnreachable, Refused."""
         self._request("POST", project, run, "/finish", {"state": state})
 
+    def read(self, *path: str, **query: str | int | Sequence[str]) -> dict[str, Any]:
+        """GET below /api/v1, whose parts are quoted here. Raises UnknownRun for a 404, ServerUnreachable, Refused."""
+        asked = f"?{urlencode(query, doseq=True)}" if query else ""
+        return self._ask("GET", "/api/v1/" + "/".join(quote(part, safe="") for part in path) + asked)
+
     def _request(self, method: str, project: str, run: str, noun: str, body: object = None) -> dict[str, Any]:
-        path = f"/api/v1/projects/{quote(project, safe='')}/runs/{quote(run, safe='')}{noun}"
+        return self._ask(method, f"/api/v1/projects/{quote(project, safe='')}/runs/{quote(run, safe='')}{noun}", body)
+
+    def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         # The standard encoder writes NaN and infinities as bare tokens, which the API reads.
         content = None if body is None else json.dumps(body)
         begun, wait_s, told = time.monotonic(), _FIRST_WAIT_S, ""

@@ -13,7 +13,7 @@ from itertools import chain, islice
 
 from app.curves.roles import role_of
 from app.errors import UnreadableFile
-from app.importers import dvclive_metric, keras, lightning, timm, ultralytics
+from app.importers import dvclive_metric, fastai, keras, lightning, timm, ultralytics
 from app.importers.columns import ColumnReader
 from app.importers.imported import ImportedRun, choose_x, run_from_columns
 from app.importers.table_format import TableFormat
@@ -24,6 +24,7 @@ _FORMATS = (
     timm.FORMAT,
     lightning.FORMAT,
     keras.FORMAT,
+    fastai.FORMAT,
     dvclive_metric.FORMAT,
 )  # the most particular first
 _PLAIN = TableFormat("plain columns")

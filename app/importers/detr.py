@@ -6,9 +6,10 @@
 from collections.abc import Mapping, Sequence
 
 from app.importers.imported import ImportedRun
+from app.rules.caveats import Lie
 
 SOURCE = "DETR-style log.txt"
-_MEAN = "train_* are means over each epoch, taken while the weights changed (DETR-style log)"
+_MEAN = Lie.INTERVAL_MEAN.said("train_* are means over each epoch, taken while the weights changed (DETR-style log)")
 _TEST = "test_* were measured on the validation data (DETR-style log)"
 
 Row = Mapping[str, float]

@@ -5,12 +5,16 @@ A trainer state's `loss` is a mean over the steps since the row before, its last
 
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from app.curves.curve import Curve
 from app.errors import UnreadableFile
 from app.importers.imported import ImportedRun
 from app.importers.jsonl import read_rows, row_numbers
+from app.rules.caveats import Lie
 from app.rules.context import Context
 
 _MEAN = "loss is a mean over the {} steps before each point, so it lags (Transformers)"
@@ -18,6 +22,8 @@ _FILTERED = (
     "unless logging_nan_inf_filter was off, a loss that was NaN or infinite was replaced by a mean: an explosion may "
     "not show (Transformers)"
 )
+_DECIMALS = 4  # of a loss, in versions before 5
+_ROUNDED = "loss has four decimals (Transformers before version 5)"
 # What the last row says of the whole run; `train_loss` there is the mean over all of it and no point of a curve.
 _SUMMARY = "train_runtime"
 _OF_THE_MACHINE = ("runtime", "samples_per_second", "steps_per_second", "total_flos")
@@ -50,7 +56,6 @@ def _trainer_state(path: str, state: Mapping[str, Any]) -> ImportedRun:
         if _SUMMARY not in row
     ]
     run = _rows(path, points)
-    every = state.get("logging_steps")
     ended = len(points) < len(history) or _number(state, "global_step") >= _number(state, "max_steps", float("inf"))
     planned = _number(state, "max_steps")
     return ImportedRun(
@@ -58,12 +63,25 @@ def _trainer_state(path: str, state: Mapping[str, Any]) -> ImportedRun:
         context=Context(
             state="finished",
             planned_steps=planned if planned > 0 else None,
-            caveats=(_MEAN.format(every if isinstance(every, int) and every > 1 else "logging_steps"), _FILTERED),
+            caveats=tuple(_caveats(run.curves.get("loss"), state.get("logging_steps"))),
         ),
         state="finished" if ended else "running",
         notes=run.notes,
         source="Transformers trainer state",
     )
+
+
+def _caveats(loss: Curve | None, every: object) -> Iterator[str]:
+    """What is known of a Trainer's loss, as far as the losses themselves do not say otherwise."""
+    if loss is None:
+        return
+    if every != 1:
+        yield Lie.INTERVAL_MEAN.said(_MEAN.format(every if isinstance(every, int) and every > 1 else "logging_steps"))
+    if np.isfinite(loss.values).all():  # else the filter was off
+        yield Lie.NON_FINITE_HIDDEN.said(_FILTERED)
+    finite = loss.finite().values
+    if (finite == np.round(finite, _DECIMALS)).all():
+        yield Lie.ROUNDED.said(_ROUNDED)
 
 
 def _number(state: Mapping[str, Any], name: str, otherwise: float = 0.0) -> float:

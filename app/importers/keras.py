@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 from app.importers.imported import ImportedRun
 from app.importers.table_format import TableFormat
+from app.rules.caveats import Lie
 
-RUNNING_MEAN = "train metrics are means over each epoch, taken while the weights changed (Keras)"
+RUNNING_MEAN = Lie.INTERVAL_MEAN.said(
+    "train metrics are means over each epoch, taken while the weights changed (Keras)"
+)
 _FROZEN = "metrics that were first logged after the first epoch are not in the file (Keras CSVLogger)"
 
 

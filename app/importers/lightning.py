@@ -5,8 +5,10 @@ Train and validation of one step are rows of their own with blanks. `x_step` is 
 
 from collections.abc import Sequence
 
+from app.curves.roles import choose
 from app.importers.imported import ImportedRun
 from app.importers.table_format import TableFormat
+from app.rules.caveats import Lie
 
 _EPOCH_MEAN = "{} are means over each epoch, taken while the weights changed (Lightning)"
 _LATE = "rows reach the file a hundred steps late, or never when the job was killed (Lightning CSVLogger)"
@@ -19,7 +21,11 @@ def _recognises(names: Sequence[str]) -> bool:
 
 def _adapt(run: ImportedRun) -> ImportedRun:
     means = sorted(name for name in run.curves if name.endswith("_epoch") and name.startswith("train"))
-    return run.with_caveats(*([_EPOCH_MEAN.format(", ".join(means)[:200])] if means else []), _LATE)
+    if not means:
+        return run.with_caveats(_LATE)
+    said = _EPOCH_MEAN.format(", ".join(means)[:200])
+    judged = choose(run.curves, {}).get("train/loss") in means  # not where the batches were logged as well
+    return run.with_caveats(Lie.INTERVAL_MEAN.said(said) if judged else said, _LATE)
 
 
 FORMAT = TableFormat("Lightning CSVLogger", _recognises, _adapt)

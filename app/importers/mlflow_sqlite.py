@@ -21,7 +21,7 @@ def tables(path: Path) -> set[str]:
         with closing(_open(path)) as database:
             return {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.Error as error:
-        raise UnreadableFile(str(path), f"a SQLite database that cannot be read: {error}") from error
+        raise UnreadableFile(str(path), f"a SQLite database that cannot be read: {_line(error)}") from error
 
 
 def is_store(path: Path) -> bool:
@@ -49,7 +49,7 @@ def read(path: Path) -> Iterator[ImportedRun]:
                         notes=(),
                     )
     except (sqlite3.Error, TypeError, ValueError, OverflowError) as error:
-        raise UnreadableFile(str(path), f"an MLflow database that cannot be read: {error}") from error
+        raise UnreadableFile(str(path), f"an MLflow database that cannot be read: {_line(error)}") from error
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -71,3 +71,8 @@ def _pairs(database: sqlite3.Connection, table: str, run_id: str) -> Iterator[tu
     if table in names:
         for key, value in database.execute(f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,)):  # noqa: S608
             yield str(key), str(value)
+
+
+def _line(error: Exception) -> str:
+    """What SQLite says, in one line: it may quote the statement that made a damaged table."""
+    return " ".join(str(error).split())

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from app.curves.roles import names_split
 from app.importers.imported import ImportedRun
+from app.rules.caveats import Lie
 
 SOURCE = "OpenMMLab log"
-_MEAN = "train metrics are means over the iterations since the row before (OpenMMLab)"
+_MEAN = Lie.INTERVAL_MEAN.said("train metrics are means over the iterations since the row before (OpenMMLab)")
 _PLACED = (
     "validation was logged by epoch: its steps were worked out from the train rows before and after it (OpenMMLab)"
 )

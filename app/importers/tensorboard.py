@@ -18,8 +18,9 @@ from app.errors import UnreadableFile
 from app.importers import tfrecord
 from app.importers.imported import ImportedRun
 from app.importers.messages import Message, NotAMessage, declare, text
+from app.rules.caveats import Lie
 
-SINGLE = "values were rounded to float32, about seven digits (TensorBoard)"
+SINGLE = Lie.ROUNDED.said("values are of float32, about seven digits (TensorBoard)")
 _START = 1  # SessionLog.SessionStatus
 MESSAGES = declare(
     "curvewise.tensorboard",

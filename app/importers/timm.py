@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 from app.importers.imported import ImportedRun
 from app.importers.table_format import TableFormat
+from app.rules.caveats import Lie
 
 _USUAL = ("epoch", "train_loss", "eval_loss", "eval_top1", "eval_top5", "lr")
-_MEAN = "train_loss is the mean over each epoch's logged batches, taken while the weights changed (timm)"
+_MEAN = Lie.INTERVAL_MEAN.said(
+    "train_loss is the mean over each epoch's logged batches, taken while the weights changed (timm)"
+)
 
 
 def names_of(first_row: Sequence[str]) -> tuple[str, ...] | None:

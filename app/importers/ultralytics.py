@@ -12,10 +12,11 @@ import numpy as np
 from app.curves.curve import Curve, make_curve
 from app.importers.imported import ImportedRun
 from app.importers.table_format import TableFormat
+from app.rules.caveats import Lie
 
 _SUM = "{}/loss is the sum of {}: the file holds no total"
-_MEAN = "train losses are means over each epoch, taken while the weights changed (Ultralytics)"
-_ROUNDED = "losses are rounded to about five digits (Ultralytics)"
+_MEAN = Lie.INTERVAL_MEAN.said("train losses are means over each epoch, taken while the weights changed (Ultralytics)")
+_ROUNDED = Lie.ROUNDED.said("losses have five decimals (Ultralytics)")
 
 
 def _recognises(names: Sequence[str]) -> bool:

@@ -26,7 +26,7 @@ def layout(rules: Sequence[Rule]) -> RenderableType:
     for title in ("code", "rule", "finds", "needs"):
         table.add_column(title, overflow="fold")
     for rule in rules:
-        table.add_row(rule.code, rule.name, _first_line(rule), "\n".join(_need(need) for need in rule.needs))
+        table.add_row(rule.code, rule.name, _first_line(rule), "\n".join(worded_need(need) for need in rule.needs))
     return table
 
 
@@ -57,20 +57,21 @@ def to_markdown(rules: Sequence[Rule], version: str) -> str:
 
 
 def _section(rule: Rule) -> str:
-    needs = "; ".join(_need(need) for need in rule.needs)
+    needs = "; ".join(worded_need(need) for need in rule.needs)
     return f"\n## {rule.code} {rule.name}\n\n{_body(rule)}\n\n**Needs** {needs}\n\n{_params(rule)}"
 
 
 def _body(rule: Rule) -> str:
     """The docstring's first line, then what stands under each of its headings; formulas keep their lines."""
     parts = [_first_line(rule)]
-    for heading, text in _under_headings(rule.doc):
+    for heading, text in sections(rule.doc):
         parts.append(f"**{heading}**")
         parts.append(f"```text\n{text}\n```" if heading == "Statistic" else _escape(text))
     return "\n\n".join(parts)
 
 
-def _under_headings(doc: str) -> Iterator[tuple[str, str]]:
+def sections(doc: str) -> Iterator[tuple[str, str]]:
+    """A rule's docstring after its first line: each heading with the text under it."""
     sections: dict[str, list[str]] = {}
     heading = None
     for line in doc.strip().splitlines()[1:]:
@@ -84,26 +85,28 @@ def _under_headings(doc: str) -> Iterator[tuple[str, str]]:
 
 
 def _params(rule: Rule) -> str:
-    fields = list(_fields(rule))
+    fields = list(params_of(rule))
     if not fields:
         return "It has no params.\n"
-    rows = "".join(f"| `{name}` | {default} | {bounds} | {text} |\n" for name, default, bounds, text in fields)
+    rows = "".join(f"| `{name}` | {default} | {bounds} | {_escape(text)} |\n" for name, default, bounds, text in fields)
     return "| param | default | bounds | meaning |\n| --- | --- | --- | --- |\n" + rows
 
 
-def _fields(rule: Rule) -> Iterator[tuple[str, str, str, str]]:
+def params_of(rule: Rule) -> Iterator[tuple[str, str, str, str]]:
+    """Name, default, bounds and meaning of each param."""
     properties: dict[str, dict[str, Any]] = rule.params.model_json_schema().get("properties", {})
     signs = {"exclusiveMinimum": "> ", "minimum": ">= ", "exclusiveMaximum": "< ", "maximum": "<= "}
     for name, schema in properties.items():
         bounds = ", ".join(f"{sign}{schema[key]:g}" for key, sign in signs.items() if key in schema)
-        yield name, f"{schema['default']:g}", bounds, _escape(schema.get("description", ""))
+        yield name, f"{schema['default']:g}", bounds, schema.get("description", "")
 
 
 def _first_line(rule: Rule) -> str:
     return _escape(rule.doc.strip().splitlines()[0])
 
 
-def _need(need: Need) -> str:
+def worded_need(need: Need) -> str:
+    """A curve, and how many points of it."""
     return need.curve if need.min_points == 1 else f"{need.curve}, at least {need.min_points} points"
 
 

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from app.curves.curve import Curve
 from app.diagnosis import Diagnosis
 from app.errors import InvalidInput
-from app.reports import words
+from app.reports import marks, series, words
 from app.reports.notes import Notes, notes
 from app.reports.points import Axis, Row, at, coordinate, rows
+from app.reports.series import Look
 from app.reports.theme import Theme, config
 
 Spec = dict[str, Any]
@@ -19,8 +20,7 @@ Width = int | Literal["container"]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 HEIGHT = 340
-_LINE = 16  # of labels above the plot [pixels]
-_TITLES: Mapping[Axis, str] = {"step": "step", "epoch": "epoch", "time": "seconds since the run began"}
+_SPLITS = ("train", "val")
 
 
 def chart(
@@ -35,6 +35,7 @@ def chart(
     width: Width = "container",
     height: int = HEIGHT,
     theme: Theme = "light",
+    zoom: bool = True,
 ) -> Spec:
     """The curves of one metric of a run, raw behind smoothed; on the loss, the findings as well.
 
@@ -48,181 +49,79 @@ def chart(
         raise InvalidInput(f"x: the run logged no {x}, so it cannot be drawn over it")
     points = rows(curves, roles=roles, metric=metric, smoothing=smoothing)
     drawn = notes(diagnosis, curves, roles, lambda steps: at(where, steps)) if metric == "loss" else Notes()
-    series = list(dict.fromkeys(str(row["curve"]) for row in points))
-    layers = [*_behind(drawn), *_curves(x, metric, series, log_y, points), *_in_front(drawn)]
+    names = list(dict.fromkeys(str(row["curve"]) for row in points))
+    splits = [f"{split}/{metric}" for split in _SPLITS]
+    domain = splits if set(names) & set(splits) else names
+    layers = [
+        *marks.behind(drawn),
+        *series.layers(Look("curve", domain, "curve", domain, names), points, x, metric, log_y, zoom),
+        *marks.in_front(x, drawn, zoom),
+    ]
+    spec = _whole(_description(diagnosis, metric), layers, points, width, height, theme)
+    spec["padding"]["top"] += marks.LINE * drawn.lanes
+    spec["datasets"] |= {"spans": drawn.spans, "marks": drawn.marks, "best": drawn.best, "forecast": drawn.forecast}
+    return spec
+
+
+def compare_chart(
+    runs: Mapping[str, Mapping[str, Curve]],
+    *,
+    roles: Mapping[str, str] | None = None,
+    metric: str = "loss",
+    smoothing: float = 0.0,
+    x: Axis = "step",
+    log_y: bool = False,
+    width: Width = "container",
+    height: int = HEIGHT,
+    theme: Theme = "light",
+) -> Spec:
+    """One metric of several runs: a colour a run, train and val told apart by the dash.
+
+    runs: by the name that the legend shows, the curves of each by raw name; the rest as for `chart`. A row of the
+    dataset `points` has the run's name in `run` as well. A run that did not log the axis is left out.
+    """
+    points: list[Row] = []
+    for name, curves in runs.items():
+        if x == "step" or coordinate(curves, roles or {}, x) is not None:
+            found = rows(curves, roles=roles, metric=metric, smoothing=smoothing)
+            points += [
+                {**row, "run": words.plain(name), "curve": f"{row['curve']} of {words.plain(name)}"} for row in found
+            ]
+    names = [words.plain(name) for name in runs]
+    splits = [split for split in (*_SPLITS, "") if any(row["split"] == split for row in points)]
+    layers = series.layers(Look("run", names, "split", splits, names), points, x, metric, log_y)
+    return _whole(
+        f"{words.plain(metric)} of {len(runs)} runs: {', '.join(names)}", layers, points, width, height, theme
+    )
+
+
+def _whole(
+    description: str, layers: Sequence[Spec], points: Sequence[Row], width: Width, height: int, theme: Theme
+) -> Spec:
     return {
         "$schema": SCHEMA,
-        "description": _description(diagnosis, metric),
+        "description": description,
         "width": width,
         "height": height,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": {"left": 5, "right": 12, "top": 8 + _LINE * drawn.lanes, "bottom": 5},
+        "padding": {"left": 5, "right": 12, "top": 8, "bottom": 5},
         "config": config(theme),
-        "datasets": {
-            "points": points,
-            "spans": drawn.spans,
-            "marks": drawn.marks,
-            "best": drawn.best,
-            "forecast": drawn.forecast,
-        },
+        "datasets": {"points": points},
         "layer": layers,
+        "resolve": {"legend": {"color": "independent", "strokeDash": "independent"}},
     }
 
 
 def suits_log(curves: Mapping[str, Curve], roles: Mapping[str, str] | None = None, metric: str = "loss") -> bool:
     """Whether a metric is above zero and spans so much that a linear axis would hide most of it."""
-    values = [row["value"] for row in rows(curves, roles=roles, metric=metric)]
-    numbers = [value for value in values if isinstance(value, float)]
-    return bool(numbers) and min(numbers) > 0 and max(numbers) > 30 * min(numbers)
+    numbers = [value for row in rows(curves, roles=roles, metric=metric) if isinstance(value := row["value"], float)]
+    levels = [
+        v for row in rows(curves, roles=roles, metric=metric, smoothing=0.6) if isinstance(v := row["smooth"], float)
+    ]
+    return bool(numbers) and min(numbers) > 0 and max(levels) > 20 * min(levels)
 
 
 def _description(diagnosis: Diagnosis, metric: str) -> str:
     """What a screen reader says of the picture."""
     found = "; ".join(words.plain(f"{f.rule}: {f.summary}") for f in diagnosis.findings) or "nothing was found"
     return f"{words.plain(metric)} of {words.heading(diagnosis)}. {found}."
-
-
-def _curves(x: Axis, metric: str, series: Sequence[str], log_y: bool, points: Sequence[Row]) -> list[Spec]:
-    """The raw points, faint, and the smoothed line before them; what is not finite at the upper edge."""
-    domain = [f"{split}/{metric}" for split in ("train", "val")]
-    domain = domain if set(series) & set(domain) else list(series)
-    legend = {"title": None, "orient": "bottom", "values": list(series)} if len(series) > 1 else None
-    colour = {"field": "curve", "type": "nominal", "scale": {"domain": domain, "range": "category"}, "legend": legend}
-    dash = {
-        "field": "curve",
-        "type": "nominal",
-        "scale": {"domain": domain, "range": [[1, 0], [7, 2]]},
-        "legend": legend,
-    }
-    shape = {
-        "field": "curve",
-        "type": "nominal",
-        "scale": {"domain": domain, "range": ["circle", "diamond"]},
-        "legend": None,
-    }
-    across = {"field": x, "type": "quantitative", "axis": _x_axis(x, points), "scale": {"nice": False, "zero": False}}
-    kind = _scale(log_y, points)
-    up = {
-        "type": "quantitative",
-        "title": metric,
-        "axis": {"format": "~g"} if kind["type"] != "linear" else {},
-        "scale": kind,
-    }
-    tip = [{"field": "curve", "title": "curve"}, *_tips(points), {"field": "value", "format": ".5~g"}]
-    smooth = [*tip, {"field": "smooth", "format": ".5~g", "title": "smoothed"}]
-    base: Spec = {"data": {"name": "points"}}
-    return [
-        {
-            **base,
-            "name": "raw",
-            "params": [{"name": "zoom", "select": "interval", "bind": "scales"}],
-            "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35, "clip": True},
-            "encoding": {"x": across, "y": {**up, "field": "value"}, "color": colour},
-        },
-        {
-            **base,
-            "mark": {"type": "point", "filled": True, "opacity": 0.45, "size": 16, "clip": True},
-            "encoding": {
-                "x": across,
-                "y": {**up, "field": "value"},
-                "color": colour,
-                "shape": shape,
-                "tooltip": smooth,
-            },
-        },
-        {
-            **base,
-            "mark": {"type": "line", "strokeWidth": 2, "clip": True},
-            "encoding": {"x": across, "y": {**up, "field": "smooth"}, "color": colour, "strokeDash": dash},
-        },
-        {
-            **base,
-            "transform": [{"filter": "isValid(datum.said)"}],
-            "mark": {"type": "point", "shape": "cross", "size": 40, "filled": True, "clip": False},
-            "encoding": {"x": across, "y": {"value": 0}, "color": colour, "tooltip": [*tip[:-1], {"field": "said"}]},
-        },
-    ]
-
-
-def _scale(log_y: bool, points: Sequence[Row]) -> Spec:
-    """Logarithmic as asked, down to zero and below by the symmetric logarithm."""
-    if not log_y:
-        return {"type": "linear", "zero": False}
-    numbers = [abs(value) for row in points if isinstance(value := row["value"], float) and value]
-    above = all(row["value"] > 0 for row in points if isinstance(row["value"], float))
-    return {"type": "log"} if above else {"type": "symlog", "constant": min(numbers, default=1.0)}
-
-
-def _x_axis(x: Axis, points: Sequence[Row]) -> Spec:
-    last = max((value for row in points if isinstance(value := row[x], float)), default=0.0)
-    return {
-        "title": _TITLES[x],
-        "labelOverlap": True,
-        "format": "~s" if last >= 1e5 else ",~g",
-    }
-
-
-def _tips(points: Sequence[Row]) -> list[Spec]:
-    known = points[0] if points else {}
-    return [{"field": name, "format": ",.6~g"} for name in ("step", "epoch", "time") if name in known]
-
-
-def _behind(drawn: Notes) -> list[Spec]:
-    """What lies behind the curves: flat stretches and the forecast."""
-    across = {"type": "quantitative"}
-    layers: list[Spec] = []
-    if drawn.spans:
-        layers.append(
-            {
-                "data": {"name": "spans"},
-                "mark": {"type": "rect", "style": "flat", "clip": True},
-                "encoding": {"x": {**across, "field": "from"}, "x2": {"field": "to"}, "tooltip": {"field": "text"}},
-            }
-        )
-    if drawn.forecast:
-        tip = [{"field": name, "format": ".4~g"} for name in ("at", "expected", "low", "high")]
-        band = {
-            "x": {**across, "field": "at"},
-            "y": {**across, "field": "low"},
-            "y2": {"field": "high"},
-            "tooltip": tip,
-        }
-        line = {"x": {**across, "field": "at"}, "y": {**across, "field": "expected"}, "tooltip": tip}
-        data = {"data": {"name": "forecast"}}
-        layers.append({**data, "mark": {"type": "area", "style": "forecast-band", "clip": True}, "encoding": band})
-        layers.append({**data, "mark": {"type": "line", "style": "forecast-line", "clip": True}, "encoding": line})
-    return layers
-
-
-def _in_front(drawn: Notes) -> list[Spec]:
-    """What stands before the curves: a rule for each mark, a ring at the best step, and the labels above the plot."""
-    across = {"field": "at", "type": "quantitative"}
-    rules = [
-        {
-            "data": {"name": "marks"},
-            "transform": [{"filter": f"datum.kind === '{kind}'"}],
-            "mark": {"type": "rule", "style": kind, "clip": True},
-            "encoding": {"x": across},
-        }
-        for kind in ("cut", "onset", "best")
-        if any(row["kind"] == kind for row in drawn.marks)
-    ]
-    layers: list[Spec] = rules
-    if drawn.best:
-        ring = {"x": across, "y": {"field": "value", "type": "quantitative"}, "tooltip": {"field": "text"}}
-        mark = {"type": "point", "style": "best-point", "size": 110, "clip": True, "opacity": 1}
-        layers.append({"data": {"name": "best"}, "mark": mark, "encoding": ring})
-    for lane in range(drawn.lanes):
-        for align, dx in (("left", 2), ("right", -2)):
-            if any(row["lane"] == lane and row["align"] == align for row in drawn.marks):
-                layers.append(
-                    {
-                        "data": {"name": "marks"},
-                        "transform": [
-                            {"filter": f"datum.lane === {lane} && datum.align === '{align}' && datum.text !== ''"}
-                        ],
-                        "mark": {"type": "text", "style": "note", "align": align, "baseline": "bottom", "dx": dx},
-                        "encoding": {"x": across, "y": {"value": -4 - _LINE * lane}, "text": {"field": "text"}},
-                    }
-                )
-    return layers

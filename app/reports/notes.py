@@ -50,22 +50,23 @@ class Notes:
 def notes(diagnosis: Diagnosis, curves: Mapping[str, Curve], roles: Mapping[str, str], to_axis: ToAxis) -> Notes:
     """What is drawn on the loss. curves: by raw name; to_axis: steps [n] -> the chart's axis [n]."""
     known = to_roles({name: curve for name, curve in curves.items() if len(curve)}, roles)
-    losses = [known[name].finite() for name in ("val/loss", "train/loss") if name in known]
+    losses = [known[name] for name in ("val/loss", "train/loss") if name in known]
     found = Notes()
     points: list[tuple[float, str, str]] = []  # step, kind, text
     for finding in diagnosis.findings:
         if finding.code in FLAT:
             begin, end = to_axis(np.asarray(finding.span)).tolist()
             found.spans.append({"from": begin, "to": end, "text": f"{finding.code} {words.plain(finding.summary)}"})
-        points.append((finding.onset_step, "onset", finding.rule.replace("_", " ")))
+        points.append((finding.onset_step, "onset", words.plain(finding.rule)))
         for step in _best_steps(finding):
-            points.append((step, "best", f"best: step {words.step(step)}"))
-            found.best.extend(_ring(losses, step, to_axis))
+            diverged = finding.code == "CW008"  # it names where to go back to, which need not be the best
+            points.append((step, "best", f"{'last finite' if diverged else 'best'}: step {words.step(step)}"))
+            found.best.extend([] if diverged else _ring(losses, step, to_axis))
     points += [(step, "cut", text) for step, text in _cuts(known.get("lr"))]
     val = known["val/loss"].finite() if "val/loss" in known else None
     if val is not None and (forecast := _forecast(diagnosis, val, to_axis)):
         found.forecast.extend(forecast)
-        points.append((float(val.steps[-1]), "forecast", "forecast"))
+        points.append((float(val.steps[-1]), "forecast", "forecast, 80 % within the band"))
     last = max((float(c.steps[-1]) for c in losses if len(c)), default=0.0)
     right = float(found.forecast[-1]["at"]) if found.forecast else float(to_axis(np.asarray([last]))[0])
     found.marks.extend(_labelled(points, to_axis, right))

@@ -83,21 +83,29 @@ def at(where: Curve | None, steps: FloatArray) -> FloatArray:
 
 
 def smoothed(curve: Curve, smoothing: float) -> Curve:
-    """The finite points behind an exponential mean that does not depend on how often was logged.
+    """The finite points behind an exponential mean to both sides, so that it lags behind no fall.
 
-    smoothing: what the mean keeps of itself per thousandth of the run's length, its square root, as in the trackers
-    that people know; 0 keeps nothing. The mean is corrected for its start, so that the first point stands where it was.
+    smoothing: 0 keeps the points as they are; towards 1, a point counts for the square root of it less with each
+    thousandth of the run between, the measure that trackers have for theirs. How often was logged makes no difference.
     """
     means = for_rules(curve.finite(), MOST_POINTS)
     if smoothing == 0 or len(means) < 3:
         return curve.finite()
-    columns = np.diff(means.steps, prepend=means.steps[:1]) * (_SMOOTHED_OVER / (means.steps[-1] - means.steps[0]))
+    columns = np.diff(means.steps) * (_SMOOTHED_OVER / (means.steps[-1] - means.steps[0]))
     kept = min(math.sqrt(smoothing), 0.999) ** columns
-    level, weight, found = 0.0, 0.0, np.empty(len(means))
-    for index, (value, keep) in enumerate(zip(means.values.tolist(), kept.tolist(), strict=True)):
+    before = _discounted(means.values, np.append(0.0, kept))
+    after = _discounted(means.values[::-1], np.append(0.0, kept[::-1]))[:, ::-1]
+    level, weight = before + after - np.stack([means.values, np.ones(len(means))])
+    return Curve(curve.name, means.steps, level / weight)
+
+
+def _discounted(values: FloatArray, kept: FloatArray) -> FloatArray:
+    """Running sum in which a share `kept` of what was before each point is left, and the weight of it [2, points]."""
+    level, weight, found = 0.0, 0.0, np.empty((2, values.size))
+    for index, (value, keep) in enumerate(zip(values.tolist(), kept.tolist(), strict=True)):
         level, weight = level * keep + value, weight * keep + 1.0
-        found[index] = level / weight
-    return Curve(curve.name, means.steps, found)
+        found[:, index] = level, weight
+    return found
 
 
 def _shown(curves: Mapping[str, Curve], roles: Mapping[str, str]) -> list[tuple[str, str, Curve]]:

@@ -120,4 +120,5 @@ RULE = Rule(
     needs=(Need("train/loss", min_points=8, positive=True),),
     params=BadInitPlateauParams,
     check=check,
+    reads_scatter=True,
 )

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from app.rules.caveats import Lie, lies_in
+
 RunState = Literal["running", "finished", "failed"]
 
 
@@ -28,8 +30,21 @@ class Context:
     ] = None
     caveats: Annotated[
         tuple[str, ...],
-        Field(description="Known lies of the source, such as 'train/loss is a running mean'."),
+        Field(
+            description="Known lies of the source. Rules read one that begins with a code that they know, such as "
+            "'interval-mean: train/loss is the mean over each epoch'; any other text is only shown."
+        ),
     ] = ()
+
+    @property
+    def lies(self) -> frozenset[Lie]:
+        """The caveats that rules know."""
+        return lies_in(self.caveats)
+
+    @property
+    def averaged(self) -> bool:
+        """Whether train loss is known to be averages of some kind: its first point is no loss of an untrained model."""
+        return not self.lies.isdisjoint({Lie.INTERVAL_MEAN, Lie.SMOOTHED})
 
     def judged_from(self, share: float, last_step: float) -> float:
         """The step before which a verdict is premature: `share` of the plan, of the run once it is over [steps]."""

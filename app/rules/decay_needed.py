@@ -16,7 +16,8 @@ Fires when
     half times its limit, left below half of its limit, or the rate has come down.
 Blind spots
     A quiet plateau (small scatter) has converged to its floor or is underfit: a smaller rate would not help, and
-    nothing is said. Without validation, the scatter of single batches can pass for bounce: lower confidence.
+    nothing is said. Without validation, the scatter of single batches can pass for bounce: lower confidence; and a
+    moving average (the caveat `smoothed`) hides it, so that nothing is clear.
     A small validation set bounces on its own between evaluations of different weights. A running job whose schedule is
     seen to bring the rate down is left alone; one whose rate has been constant so far may still have a cut planned, so
     its finding is of severity info unless the job has told that its schedule is constant.
@@ -32,6 +33,7 @@ import numpy as np
 from pydantic import Field
 
 from app.curves.curve import Curve, FloatArray
+from app.rules.caveats import Lie
 from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
@@ -155,7 +157,7 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
         Evidence("rate", float(plateau.rate[-1]), params.min_rate, "share of the highest rate"),
     )
     if not is_plateau(plateau, params, context)[-1] or falls_anyway(view, context):
-        return Clear(evidence=evidence)
+        return _clear(view, context, evidence)
     begin, end = float(plateau.begin[-1]), float(plateau.steps[-1])
     logged = len(view.rate) > 0
     may_come = context.state == "running" and context.schedule != "constant"
@@ -178,6 +180,12 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
     )
 
 
+def _clear(view: View, context: Context, evidence: tuple[Evidence, ...]) -> Clear | Skipped:
+    if Lie.SMOOTHED in context.lies and len(view.val) == 0:
+        return Skipped(reason="train/loss is a moving average, which hides a bounce, and no val/loss was logged")
+    return Clear(evidence=evidence)
+
+
 RULE = Rule(
     code="CW002",
     name="decay_needed",
@@ -185,4 +193,5 @@ RULE = Rule(
     needs=(Need("train/loss", min_points=MIN_POINTS, positive=True),),
     params=DecayNeededParams,
     check=check,
+    reads_scatter=True,
 )

@@ -181,4 +181,5 @@ RULE = Rule(
     needs=(Need("train/loss", min_points=4, positive=True),),
     params=DecayTooEarlyParams,
     check=check,
+    reads_scatter=True,
 )

@@ -12,7 +12,9 @@ Fires when
     `absurd_peak`, recovered or not; or the loss passed `min_peak`, began above a million and ended below 1e-14 of that,
     which single precision cannot fit.
 Blind spots
-    A tracker that drops or replaces NaN hides it. Between two logged means a burst can come and go unseen.
+    A tracker that drops or replaces NaN hides it. Where a caveat says so (`non-finite-hidden`), the rule is clear only
+    as far as finite validation shows that the weights are sound; a burst that came and went stays unseen, as between
+    two logged means.
     A short spike that recovers is not an explosion. The evidence counts such spikes, and says at what distance they
     come where it is always the same: `spikes_at_epoch_boundaries` where that is the distance of the evaluations, which
     points at the order of the data. Means over many updates hide them.
@@ -28,8 +30,9 @@ from pydantic import Field
 
 from app.rules.confidence import confidence
 from app.rules.context import Context
+from app.rules.hidden import hidden_divergence
 from app.rules.rule import Need, Params, Rule
-from app.rules.verdict import Clear, Evidence, Finding, Recommendation
+from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.explosion import Blowup, NonFinite, blowup, cause_of_non_finite, non_finite
 from app.signals.smoothing import tail_mean
 from app.signals.spikes import TOLERANCE, spikes
@@ -50,7 +53,7 @@ class ExplodingParams(Params):
     absurd_peak: float = Field(100.0, gt=1, description="Peak over the start that counts even after recovery [ratio]")
 
 
-def check(view: View, context: Context, params: ExplodingParams) -> Finding | Clear:
+def check(view: View, context: Context, params: ExplodingParams) -> Finding | Clear | Skipped:
     """Non-finite points first, in train and then in validation loss; then the climb of the finite ones."""
     for name in ("train/loss", "val/loss"):
         burst = non_finite(view.curves[name]) if name in view.curves else None
@@ -59,7 +62,7 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
     start = _start(view, context)
     climb = blowup(view.settled.steps, view.settled.values, start, tail_mean(view.settled.values))
     if climb is None:
-        return Clear(evidence=(Evidence("non_finite_points", 0.0, 0.0, "points"), *_spikes(view)))
+        return _clear(view, context, (Evidence("non_finite_points", 0.0, 0.0, "points"), *_spikes(view)))
     evidence = (
         Evidence("peak", climb.peak, params.min_peak, "x start"),
         Evidence("end", climb.end, params.min_end, "x start"),
@@ -67,8 +70,13 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
     )
     stayed = climb.peak >= params.min_peak and climb.end >= params.min_end
     if not stayed and climb.peak < params.absurd_peak and not _impossible(view):
-        return Clear(evidence=evidence)
+        return _clear(view, context, evidence)
     return _climbed(view, climb, evidence, confidence("CW008", climb.peak / params.min_peak), stayed)
+
+
+def _clear(view: View, context: Context, evidence: tuple[Evidence, ...]) -> Clear | Skipped:
+    hidden = hidden_divergence(view, context)
+    return Skipped(reason=hidden) if hidden else Clear(evidence=evidence)
 
 
 def _start(view: View, context: Context) -> float:
@@ -76,7 +84,7 @@ def _start(view: View, context: Context) -> float:
 
     A first point that is a mean over an epoch may hold the explosion itself, so it is the last resort.
     """
-    initial = initial_loss(view.train, view.val, view.pair)
+    initial = initial_loss(view.train, view.val, view.pair, averaged=context.averaged)
     seen = initial.value if initial and initial.observed else 0.0
     return max(seen, chance_loss(context.num_classes) or 0.0) or first_level(view.train)
 

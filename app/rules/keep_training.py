@@ -164,4 +164,5 @@ RULE = Rule(
     min_pairs=MIN_PAIRS,
     params=KeepTrainingParams,
     check=check,
+    reads_scatter=True,
 )

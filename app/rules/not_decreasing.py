@@ -10,6 +10,9 @@ Fires when
     fall <= `max_fall`, and validation loss, where it was logged, has not gone below the start either.
 Blind spots
     A running job is not judged in the first tenth of its plan, nor with fewer than 20 evaluations or bins.
+    Where a caveat says that train loss is averages (`interval-mean`, `smoothed`) and the number of classes is not
+    known, a fall within a long first interval does not show. Where one says that NaN is replaced
+    (`non-finite-hidden`), a loss that does not change any more may be none.
     A loss that was already at its floor when it
     began, such as a fine-tuned model on data it knows. A rate so low that the fall is there but tiny.
 Recommends
@@ -24,6 +27,7 @@ from pydantic import Field
 
 from app.rules.confidence import confidence
 from app.rules.context import Context
+from app.rules.hidden import level_may_be_gone
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.explosion import non_finite
@@ -34,6 +38,7 @@ from app.signals.view import View
 
 MIN_POINTS = 4
 MIN_POINTS_RUNNING = 20
+SHORT = 1 / 50  # of the run: an interval in which a fall is one at the start, as for the first level
 EARLY = 0.1  # share of the planned steps before which a running job is not judged
 # Signs of a rate that is too high rather than too low: scatter between points and climb above the first [relative].
 NOISY_SCATTER = 0.02
@@ -48,17 +53,9 @@ class NotDecreasingParams(Params):
 
 def check(view: View, context: Context, params: NotDecreasingParams) -> Finding | Clear | Skipped:
     """The level at the end against the start."""
-    loss, burst = view.settled, non_finite(view.curves["train/loss"])
-    if burst and burst.stays:
-        return Skipped(
-            reason=f"train/loss is not finite from step {burst.first_step:g} on: there is no level at the end"
-        )
-    wanted = MIN_POINTS_RUNNING if context.state == "running" else MIN_POINTS
-    if len(loss) < wanted:
-        return Skipped(reason=f"train/loss has {len(loss)} of the {wanted} points that tell a slow start from none")
-    last = float(loss.steps[-1])
-    if context.state == "running" and last < EARLY * (context.planned_steps or 0.0):
-        return Skipped(reason=f"at step {last:g} of {context.planned_steps:g} a slow start cannot be told from none")
+    if reason := _not_yet(view, context):
+        return Skipped(reason=reason)
+    loss, last = view.settled, float(view.settled.steps[-1])
     start = starting_level(view.train, context.num_classes)
     if start <= 0:
         return Skipped(reason="train/loss does not start above zero, so a share of its start means nothing")
@@ -68,6 +65,10 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
     if fall > params.max_fall or (len(view.pair) >= MIN_POINTS and tail_mean(view.pair.val) < 0.95 * start):
         return Clear(evidence=evidence)
     first = float(loss.steps[0])
+    if context.averaged and context.num_classes is None and view.train.steps[0] > SHORT * last:
+        return Skipped(
+            reason=f"train/loss is averages from step {view.train.steps[0]:g} on: where it began is not known"
+        )
     return Finding(
         severity="error",
         confidence=confidence("CW009", 1 + 2 * (params.max_fall - fall) / max(params.max_fall, 1e-12)),
@@ -77,6 +78,22 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
         evidence=evidence,
         recommendations=_recommend(view, end),
     )
+
+
+def _not_yet(view: View, context: Context) -> str | None:
+    """Why there is no level at the end, or not yet one that means something."""
+    loss, burst = view.settled, non_finite(view.curves["train/loss"])
+    if burst and burst.stays:
+        return f"train/loss is not finite from step {burst.first_step:g} on: there is no level at the end"
+    if gone := level_may_be_gone(view, context):
+        return gone
+    wanted = MIN_POINTS_RUNNING if context.state == "running" else MIN_POINTS
+    if len(loss) < wanted:
+        return f"train/loss has {len(loss)} of the {wanted} points that tell a slow start from none"
+    last = float(loss.steps[-1])
+    if context.state == "running" and last < EARLY * (context.planned_steps or 0.0):
+        return f"at step {last:g} of {context.planned_steps:g} a slow start cannot be told from none"
+    return None
 
 
 def _recommend(view: View, end: float) -> tuple[Recommendation, ...]:

@@ -18,7 +18,8 @@ Fires when
 Blind spots
     A wide gap alone, with val flat at its best, is not reported: whether more data would lower it cannot be seen.
     When val loss rises but val accuracy does not fall the model is getting overconfident rather than worse; that is
-    said, with severity info. A single evaluation at the end decides nothing.
+    said, with severity info. A single evaluation at the end decides nothing. Where a caveat says that losses are
+    `rounded`, a loss so small that its digits are coarse is not judged; so in every rule that weighs changes in noise.
 Recommends
     Keep the checkpoint of the best step; regularise; more data.
 Source
@@ -159,4 +160,5 @@ RULE = Rule(
     min_pairs=MIN_PAIRS,
     params=OverfittingParams,
     check=check,
+    reads_scatter=True,
 )

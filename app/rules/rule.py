@@ -7,11 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from app.rules.caveats import Lie
 from app.rules.context import Context
 from app.rules.verdict import Clear, Evidence, Finding, Skipped, Verdict
+from app.signals.noise import quantum
+from app.signals.smoothing import tail_mean
 from app.signals.view import View
 
 LARGEST_EVIDENCE = 1e100
+COARSE = 0.01  # rounding beside which the least scatter that a rule acts on does not show [share of the level]
 LEAST_SURE = 0.5  # confidence below which nobody is warned: it is likelier wrong than right
 
 
@@ -41,6 +45,7 @@ class Rule:
 
     min_pairs: at how many steps train and validation loss must meet [evaluations].
     judges_exploded: whether the rule still means something on a run that diverged.
+    reads_scatter: whether it weighs changes against the scatter of the curves that it needs.
     """
 
     code: str
@@ -51,6 +56,7 @@ class Rule:
     check: Callable[[View, Context, Any], Finding | Clear | Skipped]
     min_pairs: int = 0
     judges_exploded: bool = False
+    reads_scatter: bool = False
 
     def judge(self, view: View, context: Context, params: Params, exploded_at: float | None = None) -> Verdict:
         """The verdict on one run, with the rule's code and name filled in.
@@ -60,7 +66,7 @@ class Rule:
         if exploded_at is not None and not self.judges_exploded:
             reason: str | None = f"the run diverged at step {exploded_at:g}, which is the finding to act on first"
         else:
-            reason = self.missing(view)
+            reason = self.missing(view) or self.blurred(view, context)
         outcome = Skipped(reason=reason) if reason else self.check(view, context, params)
         if not isinstance(outcome, Skipped):
             outcome = replace(outcome, evidence=tuple(map(_bounded, outcome.evidence)))
@@ -83,6 +89,18 @@ class Rule:
         if len(view.pair) < self.min_pairs:
             met = f"{len(view.pair)} of the {self.min_pairs} steps"
             return f"train/loss and val/loss meet at {met} that this rule needs"
+        return None
+
+    def blurred(self, view: View, context: Context) -> str | None:
+        """Why the rule cannot weigh changes of curves that were rounded, None when it can or need not."""
+        if not self.reads_scatter or Lie.ROUNDED not in context.lies:
+            return None
+        for need in self.needs:
+            late = view.curves[need.curve].finite().values
+            late = late[late.size // 2 :]
+            level = abs(tail_mean(late)) if late.size else 0.0
+            if (jump := quantum(late)) > COARSE * level:
+                return f"{need.curve} is rounded to {jump:.2g} at a level of {level:.2g}: its scatter does not show"
         return None
 
 

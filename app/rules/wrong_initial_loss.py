@@ -5,7 +5,8 @@ Detects
     summed where a mean was meant, or a number of classes that is not the real one.
 Statistic
     ratio = loss of the untrained model / log C [ratio]. The loss is read off a validation point at step 0 or the first
-    batch; where train loss is logged as a mean over an interval it is extrapolated back to step 0.
+    batch; where train loss is logged as a mean over an interval, by the number of its points or by a caveat, it is
+    extrapolated back to step 0.
 Fires when
     ratio >= `max_ratio` where the loss was read off (one batch scatters, and dropout adds to it), or
     ratio >= `max_ratio_extrapolated` where it was extrapolated (below the truth): warning; or it was read off and
@@ -52,7 +53,7 @@ def check(view: View, context: Context, params: WrongInitialLossParams) -> Findi
     expected = chance_loss(context.num_classes)
     if expected is None:
         return Skipped(reason="num_classes is not known")
-    initial = initial_loss(view.train, view.val, view.pair)
+    initial = initial_loss(view.train, view.val, view.pair, averaged=context.averaged)
     if initial is None:
         return Skipped(reason=f"the first train/loss is at step {view.train.steps[0]:g}: the start was not logged")
     limit = params.max_ratio if initial.observed else params.max_ratio_extrapolated

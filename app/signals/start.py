@@ -47,7 +47,7 @@ class InitialLoss:
     observed: bool
 
 
-def initial_loss(train: Curve, val: Curve, pair: Pair) -> InitialLoss | None:
+def initial_loss(train: Curve, val: Curve, pair: Pair, *, averaged: bool = False) -> InitialLoss | None:
     """The loss of the untrained model, None when the curves begin too late to tell. train: at least one point.
 
     Read off a validation point at step 0 that no train point accompanies, or off the first batch where every one seems
@@ -56,6 +56,7 @@ def initial_loss(train: Curve, val: Curve, pair: Pair) -> InitialLoss | None:
     first: by half of the fall from the first interval to the second; with validation at the same cadence to
     2 * mean - end. Train loss that ends above validation loss is scaled down by as much: dropout or augmentation,
     not the start, holds it up.
+    averaged: whether train loss is known to be means, however many points it has.
     """
     if len(val) and val.steps[0] == 0 < train.steps[0]:
         return InitialLoss(float(val.values[0]), 0.0, observed=True)
@@ -69,7 +70,7 @@ def initial_loss(train: Curve, val: Curve, pair: Pair) -> InitialLoss | None:
             2 * float(pair.train[0]) / held_up - float(pair.val[0]), float(pair.steps[0]), observed=False
         )
     fall = max(0.0, first - float(train.values[1])) if len(train) > 1 else 0.0
-    return InitialLoss((first + fall / 2) / held_up, step, observed=len(train) >= MANY_POINTS)
+    return InitialLoss((first + fall / 2) / held_up, step, observed=len(train) >= MANY_POINTS and not averaged)
 
 
 def _held_up(pair: Pair, first: float) -> float:

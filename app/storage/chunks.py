@@ -238,6 +238,12 @@ def curve_names(connection: Connection, run_id: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def newer_than(connection: Connection, run_id: int, revision: int) -> bool:
+    """Whether the run has points that were written after this revision of it, as far as chunks tell."""
+    query = select(chunks.c.curve).where(chunks.c.run_id == run_id, chunks.c.sequence > revision).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def curve_ids(connection: Connection, run_id: int, names: Sequence[str]) -> dict[str, int]:
     """Raw name -> number of the curve, in name order, for those of the names that the run has."""
     wanted = set(names)

@@ -1,7 +1,7 @@
 """What happened to runs: kept for whoever looks at the run, and handed on once to whoever is to be told."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -52,10 +52,14 @@ def append(connection: Connection, run_id: int, after: int, happened: Sequence[E
 
 def of_run(connection: Connection, run_id: int, *, after: int = 0, limit: int = 100) -> list[StoredEvent]:
     """What happened to one run after this sequence, in order."""
-    query = (
-        _found().where(events.c.run_id == run_id, events.c.sequence > after).order_by(events.c.sequence).limit(limit)
-    )
+    later = _found([run_id]).where(events.c.run_id == run_id, events.c.sequence > after)
+    query = later.order_by(events.c.sequence).limit(limit)
     return [_event(row) for row in connection.execute(query)]
+
+
+def any_waiting(connection: Connection) -> bool:
+    """Whether `take` could find something: asked first, since that one keeps SQLite's writers waiting."""
+    return connection.execute(select(events.c.id).where(~events.c.handed_on).limit(1)).first() is not None
 
 
 def take(connection: Connection, limit: int) -> list[StoredEvent]:
@@ -64,12 +68,14 @@ def take(connection: Connection, limit: int) -> list[StoredEvent]:
     So what the caller writes in the same transaction is written once for each event, whoever dies and however many
     processes take. Those of deleted runs are left out.
     """
-    waiting = select(events.c.id).where(~events.c.handed_on).order_by(events.c.id).limit(limit)
-    ids = list(connection.execute(waiting.with_for_update(skip_locked=True)).scalars())
-    if not ids:
+    waiting = select(events.c.id, events.c.run_id).where(~events.c.handed_on).order_by(events.c.id).limit(limit)
+    taken = connection.execute(waiting.with_for_update(skip_locked=True)).all()
+    if not taken:
         return []
+    ids = [row.id for row in taken]
     connection.execute(update(events).where(events.c.id.in_(ids)).values(handed_on=True))
-    query = _found().where(events.c.id.in_(ids), projects.c.name.is_not(None)).order_by(events.c.id)
+    found = _found({row.run_id for row in taken}).where(events.c.id.in_(ids), projects.c.name.is_not(None))
+    query = found.order_by(events.c.id)
     return [_event(row) for row in connection.execute(query)]
 
 
@@ -78,9 +84,10 @@ def forget(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(events).where(events.c.created_at < before)).rowcount
 
 
-def _found() -> Any:
+def _found(run_ids: Collection[int]) -> Any:
     named = (runs.c.name.label("run"), projects.c.name.label("project"), projects.c.id.label("project_id"))
-    return select(events, *named).join(runs, runs.c.id == events.c.run_id).join(projects)
+    query = select(events, *named).join(runs, runs.c.id == events.c.run_id).join(projects)
+    return query.where(runs.c.id.in_(run_ids))
 
 
 def _event(row: Any) -> StoredEvent:

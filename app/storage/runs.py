@@ -1,7 +1,7 @@
 """Projects and runs: what is known about them beside their points."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -151,10 +151,24 @@ def list_runs(
     return [_run(row) for row in connection.execute(query)]
 
 
+def find_runs(connection: Connection, project_id: int, names: Sequence[str]) -> list[StoredRun]:
+    """The runs of these names that are there, in any order."""
+    return [_run(row) for row in connection.execute(_run_query(project_id).where(runs.c.name.in_(names)))]
+
+
 def ids_after(connection: Connection, after: int, limit: int) -> list[int]:
     """Ids of runs of any project, in order, after this one."""
     query = select(runs.c.id).where(runs.c.id > after, LIVE).order_by(runs.c.id).limit(limit)
     return list(connection.execute(query).scalars())
+
+
+def find_by_id(connection: Connection, run_id: int) -> tuple[StoredProject, StoredRun] | None:
+    """The run with its project, unless one of them was deleted or is being copied."""
+    row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    if row is None or row.project_id is None:
+        return None
+    home = connection.execute(select(projects).where(projects.c.id == row.project_id, WHOLE)).one_or_none()
+    return (_project(home), _run(row)) if home else None
 
 
 def _run_query(project_id: int) -> Select[Any]:

@@ -171,6 +171,7 @@ standings = Table(
     _run_id(),
     Column("turn", BigInteger, nullable=False),  # how often it was looked at: who writes must have read the latest
     Column("revision", BigInteger, nullable=False),  # of the run, when it was judged
+    Column("attempt", Integer, nullable=False),
     Column("basis", Text, nullable=False),  # by which rules and settings
     Column("judged_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime),  # then it is looked at again though nothing was written; null: never

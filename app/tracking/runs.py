@@ -16,6 +16,7 @@ from app.access import UNLIMITED, Access
 from app.errors import InvalidInput, NotFound, UnknownRun
 from app.nouns import RunUpdate
 from app.recent import Recent
+from app.rules.caveats import Lie
 from app.rules.context import RunState
 from app.service import Service, updated
 from app.storage import histories, mlflow, runs
@@ -33,6 +34,9 @@ STATES: Mapping[str, RunState] = {
 }
 _STATUSES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED"}
 _CONTEXT_TAGS = {"curvewise.num_classes": int, "curvewise.planned_steps": float, "curvewise.attempt": int}
+_CAVEATS, _AUTOLOGGED = "curvewise.caveats", "mlflow.autologging"
+_KERAS = Lie.INTERVAL_MEAN.said("train metrics are means over each epoch, taken while the weights changed (Keras)")
+_OF_FRAMEWORKS = {"keras": _KERAS, "tensorflow": _KERAS}
 _ID = re.compile("[0-9a-f]{32}")
 _RECENT_RUNS = 10_000
 _MOST_RUNS = 2**31
@@ -104,7 +108,7 @@ class TrackedRuns:
             else:
                 raise InvalidInput(f"there are runs named like {name!r} already; choose another name")
             known = {**tags, RUN_NAME: name or run.name, RUN_ID: facts.id}
-            _save(connection, updated(run, RunUpdate(tags=known, **_context(tags))))
+            _save(connection, updated(run, RunUpdate(tags=known, **_context(tags, known))))
             mlflow.save_run(connection, run.id, facts)
         return self.get(facts.id)
 
@@ -189,8 +193,8 @@ class TrackedRuns:
                     refused.append(f"the param {key!r} is {was!r} already, and params do not change (now {value!r})")
                 else:
                     config.setdefault(key, value)
-            said = RunUpdate(config=config, tags={**run.tags, **tags}, **_context(tags))
-            _save(connection, updated(run, said))
+            known = {**run.tags, **tags}
+            _save(connection, updated(run, RunUpdate(config=config, tags=known, **_context(tags, known))))
         return refused
 
     def delete_tag(self, mlflow_id: str, key: str) -> None:
@@ -243,9 +247,12 @@ class TrackedRuns:
             yield connection, run, self._find(connection, mlflow_id).facts
 
 
-def _context(tags: Mapping[str, str]) -> dict[str, Any]:
-    """What some of the tags say is context that the rules use."""
+def _context(tags: Mapping[str, str], known: Mapping[str, str]) -> dict[str, Any]:
+    """What some of the tags that are said now is context that the rules use. known: these with those before."""
     said: dict[str, Any] = {}
+    if {_CAVEATS, _AUTOLOGGED} & tags.keys():
+        of_framework = _OF_FRAMEWORKS.get(known.get(_AUTOLOGGED, ""))
+        said["caveats"] = (*([of_framework] if of_framework else []), *known.get(_CAVEATS, "").splitlines())
     for tag, read in _CONTEXT_TAGS.items():
         if tag in tags:
             try:

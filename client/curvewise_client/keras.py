@@ -10,8 +10,8 @@ import keras
 from curvewise_client.run import Run
 
 _LAGS = (
-    "train metrics are running means over the epoch, taken while the weights changed, and val metrics are of the "
-    "weights at its end: train lags by about half an epoch"
+    "interval-mean: train metrics are running means over the epoch, taken while the weights changed, and val metrics "
+    "are of the weights at its end: train lags by about half an epoch"
 )
 
 

@@ -8,10 +8,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from curvewise_client.run import Run
 
-_MEAN = "train/loss is the mean over the updates since the last logging"
+_MEAN = "interval-mean: train/loss is the mean over the updates since the last logging"
 _FILTERED = (
-    "NaN and infinite losses were replaced by a running mean before they were logged; logging_nan_inf_filter=False "
-    "logs them as they are"
+    "non-finite-hidden: NaN and infinite losses were replaced by a running mean before they were logged; "
+    "logging_nan_inf_filter=False logs them as they are"
 )
 
 
@@ -34,7 +34,7 @@ class CurvewiseCallback(TrainerCallback):
         if state.is_world_process_zero:
             self._run.update(
                 planned_steps=state.max_steps if state.max_steps > 0 else None,
-                caveats=[_MEAN, _FILTERED] if args.logging_nan_inf_filter else [_MEAN],
+                caveats=_caveats(args),
             )
 
     def on_log(
@@ -53,6 +53,11 @@ class CurvewiseCallback(TrainerCallback):
         self._run.log(state.global_step, found)
         if self._stop and args.world_size == 1 and self._run.should_stop():
             control.should_training_stop = True
+
+
+def _caveats(args: TrainingArguments) -> list[str]:
+    every_update = args.logging_strategy == "steps" and args.logging_steps == 1
+    return ([] if every_update else [_MEAN]) + ([_FILTERED] if args.logging_nan_inf_filter else [])
 
 
 def _name(name: str, summary: bool) -> str:

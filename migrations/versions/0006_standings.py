@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("run_id", ID, nullable=False, autoincrement=False),
         sa.Column("turn", sa.BigInteger, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("basis", sa.Text, nullable=False),
         sa.Column("judged_at", TIME, nullable=False),
         sa.Column("due_at", TIME),

@@ -139,7 +139,8 @@ def test_an_upload_that_breaks_off_stores_nothing_and_harms_nobody(client: httpx
 
 
 def test_a_slow_upload_does_not_hold_up_the_others(client: httpx.Client, run: str) -> None:
-    head = f"POST {run}/points HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+    fields = f"Host: [::1]\r\nConnection: close\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    head = f"POST {run}/points HTTP/1.1\r\n{fields}".encode()
     with _raw(client) as connection:
         connection.sendall(head + BODY[:50])
         assert client.get("/healthz").status_code == 200

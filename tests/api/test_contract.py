@@ -30,6 +30,8 @@ CHECKS = [
 ]
 
 
+PATHS = {"webhook": 1, "delivery": 1}
+
 api = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
 
 
@@ -59,5 +61,5 @@ def test_no_request_breaks_the_contract(case: schemathesis.Case[Any], base_url: 
     case.call_and_validate(base_url, checks=CHECKS)
     if case.path_parameters:
         # Nearly every invented name names nothing; the same request again where something is there.
-        case.path_parameters = {name: name[0] for name in case.path_parameters}
+        case.path_parameters = {name: PATHS.get(name, name[0]) for name in case.path_parameters}
         case.call_and_validate(base_url, checks=CHECKS)

@@ -18,7 +18,9 @@ def test_clients_that_send_a_byte_at_a_time(tmp_path: Path) -> None:
         slow = [socket.create_connection((client.base_url.host, client.base_url.port or 0)) for _ in range(DAWDLERS)]
         bodies = [json.dumps({"points": [{"step": step, "slow": 1.0}]}).encode() for step in range(DAWDLERS)]
         for connection, body in zip(slow, bodies, strict=True):
-            head = f"POST {RUN}/points HTTP/1.1\r\nHost: [::1]\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            head = (
+                f"POST {RUN}/points HTTP/1.1\r\nHost: [::1]\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            )
             connection.sendall(head.encode())
         for at in range(max(map(len, bodies))):
             for connection, body in zip(slow, bodies, strict=True):

@@ -23,6 +23,9 @@ def test_every_log_of_a_folder_of_many_runs() -> None:
     assert found == {
         "data": "DVCLive",
         "detr": "DETR-style log.txt",
+        "fastai-history": "fastai history",
+        "fastai-train_alone": "fastai history",
+        "fastai-train_metrics": "fastai history",
         "keras": "Keras CSVLogger",
         "keras-by_batch": "TensorBoard",
         "keras-every_second": "Keras CSVLogger",

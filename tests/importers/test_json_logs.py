@@ -10,6 +10,7 @@ import pytest
 from app.curves.roles import choose
 from app.errors import UnreadableFile
 from app.importers.read import read
+from app.rules.caveats import Lie
 
 DATA = Path(__file__).parent / "data"
 
@@ -28,6 +29,7 @@ def test_a_trainer_state() -> None:
     assert (run.state, run.context.planned_steps) == ("finished", 30)
     assert "mean over the 5 steps" in run.context.caveats[0]
     assert "logging_nan_inf_filter" in run.context.caveats[1]
+    assert run.context.lies == {Lie.INTERVAL_MEAN, Lie.NON_FINITE_HIDDEN}
 
 
 def test_a_trainer_state_of_a_checkpoint_is_of_a_job_that_goes_on() -> None:
@@ -39,6 +41,16 @@ def test_a_trainer_state_of_a_checkpoint_is_of_a_job_that_goes_on() -> None:
 def test_bare_nan_in_a_trainer_state() -> None:
     run = read(DATA / "transformers" / "nan" / "trainer_state.json")
     np.testing.assert_array_equal(run.curves["loss"].values, [math.nan, math.nan])
+    assert Lie.NON_FINITE_HIDDEN not in run.context.lies  # it was not: the filter was off
+
+
+def test_a_trainer_state_says_by_its_losses_what_was_done_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "trainer_state.json"
+    rows = [{"step": step, "loss": loss} for step, loss in enumerate((2.3026, 1.71, 0.0021), 1)]
+    path.write_text(json.dumps({"log_history": rows, "logging_steps": 1}))
+    assert read(path).context.lies == {Lie.NON_FINITE_HIDDEN, Lie.ROUNDED}  # of single updates, as versions before 5 do
+    path.write_text(json.dumps({"log_history": [{"step": 10, "eval_loss": 2.0}]}))
+    assert read(path).context.lies == frozenset()
 
 
 def test_a_torn_trainer_state_says_where(tmp_path: Path) -> None:

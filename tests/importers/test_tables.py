@@ -10,6 +10,7 @@ from app.curves.roles import choose
 from app.errors import UnreadableFile
 from app.importers.imported import ImportedRun
 from app.importers.read import read
+from app.rules.caveats import Lie
 
 DATA = Path(__file__).parent / "data"
 
@@ -29,6 +30,7 @@ def test_keras_appends_what_a_resumed_job_logs() -> None:
         "val/accuracy": "val_accuracy",
     }
     assert ["mean" in caveat for caveat in run.context.caveats] == [True, False]
+    assert run.context.lies == {Lie.INTERVAL_MEAN}
 
 
 def test_keras_validated_every_second_epoch_has_points_there_alone() -> None:
@@ -56,12 +58,37 @@ def test_lightning_rows_of_train_and_validation_meet_at_their_step() -> None:
     assert run.curves["train_loss_epoch"].steps.tolist() == [7, 15, 23, 31, 39, 47]
     assert roles(run)["train/loss"] == "train_loss_step"
     assert any("train_loss_epoch are means" in caveat for caveat in run.context.caveats)
+    assert run.context.lies == frozenset()  # the batches were logged as well, and they are judged
+
+
+def test_lightning_means_over_epochs_alone_are_known_to_be_means(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text("epoch,step,train_loss_epoch,val_loss\n0,9,1.0,\n0,9,,1.1\n1,19,0.8,\n1,19,,0.9\n")
+    assert read(path).context.lies == {Lie.INTERVAL_MEAN}
 
 
 def test_lightning_header_that_grew_leaves_blanks_before(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     path.write_text("epoch,extra,step,train_loss\n0,,0,1.0\n0,,9,0.9\n1,5.0,19,0.8\n")
     assert read(path).curves["extra"].steps.tolist() == [19]
+
+
+@pytest.mark.parametrize(
+    ("file", "accuracies"),
+    [
+        ("history.csv", {"val/accuracy": "valid/accuracy"}),
+        ("train_metrics.csv", {"train/accuracy": "train_accuracy", "val/accuracy": "valid_accuracy"}),
+        ("train_alone.csv", {"train/accuracy": "train/accuracy"}),
+    ],
+)
+def test_fastai_metrics_are_of_the_data_that_was_measured(file: str, accuracies: dict[str, str]) -> None:
+    run = read(DATA / "fastai" / file)
+    assert run.source == "fastai history"
+    assert run.context.lies == {Lie.SMOOTHED}
+    found = roles(run)
+    assert {role: raw for role, raw in found.items() if role.endswith("accuracy")} == accuracies
+    assert found["train/loss"] == "train_loss"
+    assert ("val/loss" in found) == ("val/accuracy" in found)
 
 
 def test_timm_as_it_is_and_without_its_header() -> None:

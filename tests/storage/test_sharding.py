@@ -9,18 +9,22 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import sqlglot
 from sqlalchemy import UniqueConstraint, inspect, update
 
-from app import archive
+from app import archive, listing
 from app.curves.points import Points
+from app.listing import RunFilter, ShownState, SortBy
+from app.monitor.worker import Monitor
 from app.nouns import RunUpdate
-from app.service import make_service
+from app.service import Service, make_service
 from app.settings import Settings
-from app.storage import migrate, moving
+from app.storage import events, migrate, moving
+from app.storage import runs as runs_of
 from app.storage.database import Database, make_engine
 from app.storage.histories import History
 from app.storage.tables import metadata, runs
@@ -170,10 +174,43 @@ async def serve(url: str) -> None:
         assert len(service.read_curves("p", "tracked")["no_steps"]) == 3
         service.list_projects(limit=10, after="a")
         service.list_runs("p", limit=10, after="a")
+        service.get_runs("p", ["r"])
+        look(service.database)
         service.get_project("p")
         service.get_run("p", "r")
+        service.list_projects(limit=10, after=None, names=["p"])
+        service.configure_project("shown", public_status=True)
+        assert service.public_projects() == {"shown"}
+        let_in(service)
     finally:
         await service.close()
+
+
+def let_in(service: Service) -> None:
+    """Whoever has a token, until it is revoked; and read who did what."""
+    token, made = service.tokens.create("read", ["p"])
+    if access := service.tokens.access(token):
+        service.tokens.note_use(access)
+    service.tokens.listed()
+    service.tokens.revoke(made.id)
+    with service.database.reading() as connection:
+        assert audit.latest(connection, limit=10)[0].did == "revoke_token"
+        assert audit.latest(connection, limit=10, project="shown")[0].did == "configure_project"
+
+
+def look(database: Database) -> None:
+    """At what the monitor knows, in every order that tables are sorted by and through every filter."""
+    Monitor(database, hold_s=0).sweep(datetime.now(UTC))
+    for sort in get_args(SortBy):
+        for state in get_args(ShownState):
+            wanted = RunFilter(sort=sort, state=state, findings=["CW005"], severity="info", tags=[("a", "b")], text="r")
+            listing.find_runs(database, "p", wanted)
+    first = listing.find_runs(database, "p", RunFilter(sort="severity", limit=1))
+    assert listing.find_runs(database, "p", RunFilter(sort="severity", after=first.next)).rows
+    with database.reading() as connection:
+        run_id = runs_of.ids_after(connection, 0, 1)[0]
+        events.of_run(connection, run_id)
+    listing.standing_of(database, "p", "r")
 
 
 async def track(tracking: Tracking) -> None:
@@ -204,6 +241,8 @@ def curves(first: int, count: int) -> list[Points]:
 def sweep(database: Database) -> None:
     worker = Upkeep(database)
     worker.sweep()
+    monitor = Monitor(database, hold_s=0)
+    monitor.sweep(datetime.now(UTC))
     worker.erase()
     worker.keep_diagnoses()
     database.shrink()

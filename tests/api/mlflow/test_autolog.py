@@ -68,6 +68,7 @@ def test_keras_is_logged_epoch_by_epoch_and_diagnosed(server: httpx.Client, trac
         history = server.get("/mlflow/api/2.0/mlflow/metrics/get-history", params=said_of).json()["metrics"]
         assert [one["step"] for one in history] == list(range(12))
     assert run["config"]["optimizer_name"] == "sgd"
+    assert [caveat.partition(":")[0] for caveat in run["context"]["caveats"]] == ["interval-mean"]
     assert "autologging encountered" not in said.lower()
     verdicts = server.get(f"/api/v1/projects/{run['project']}/runs/{run['run']}/diagnosis").json()["verdicts"]
     assert {one["rule"]: one["verdict"] for one in verdicts}["exploding"] == "clear"

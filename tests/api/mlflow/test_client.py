@@ -49,6 +49,19 @@ def said(history: list[Any]) -> list[tuple[Any, int, int]]:
     return [("nan" if math.isnan(m.value) else m.value, m.timestamp, m.step) for m in history]
 
 
+def test_tags_say_what_the_metrics_hide(client: Any, experiment: str, server: httpx.Client) -> None:
+    with mlflow.start_run(run_name="told", tags={"mlflow.autologging": "keras"}) as run:
+        mlflow.log_metric("loss", 2.3, step=1)
+        path = f"/api/v1/projects/{experiment}/runs/told"
+        (means,) = server.get(path).json()["context"]["caveats"]
+        assert means.startswith("interval-mean: ")
+        mlflow.set_tag("curvewise.caveats", "rounded: four decimals\nvalidated on five images")
+        mlflow.set_tag("team", "vision")
+    said = server.get(path).json()["context"]["caveats"]
+    assert said == [means, "rounded: four decimals", "validated on five images"]
+    assert client.get_run(run.info.run_id).data.tags["curvewise.caveats"].startswith("rounded: ")
+
+
 def test_a_run_is_logged_diagnosed_and_read_back(client: Any, experiment: str, server: httpx.Client) -> None:
     with mlflow.start_run(run_name="first") as run:
         mlflow.log_params({"lr": 0.1, "model": "resnet", "nothing": None})

@@ -1,0 +1,1 @@
+"""Judges runs in the background, so that lists, pages and webhooks know where each stands."""

@@ -1,0 +1,1 @@
+"""The web page, rendered on the server: routes, templates/ and static/. Reads through the service, changes nothing."""
