@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import Counter as Tallied
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -82,11 +82,18 @@ class Meters:
         for code, count in Tallied(codes).items():
             self._refused.labels(code).inc(count)
 
-    def exposition(self, accept: str, standing: Collector) -> tuple[bytes, str]:
-        """Everything, and its media type: OpenMetrics where it is asked for, else Prometheus' text."""
+    def exposition(
+        self, accept: str, standing: "Standing", projects: Collection[str] | None = None
+    ) -> tuple[bytes, str]:
+        """Everything, and its media type: OpenMetrics where it is asked for, else Prometheus' text.
+
+        projects: only of these; then nothing of the server as a whole, which would tell of the others.
+        """
         registry = CollectorRegistry()
-        registry.register(standing)
-        if shared := os.environ.get(SHARED):
+        registry.register(standing if projects is None else standing.of(projects))
+        if projects is not None:
+            pass
+        elif shared := os.environ.get(SHARED):
             _bury(shared)
             MultiProcessCollector(registry, path=shared)
         else:
@@ -122,14 +129,20 @@ class Standing(Collector):
         build = GaugeMetricFamily("curvewise_build_info", "Always 1; the version is the label.", labels=["version"])
         build.add_metric([version("curvewise")], 1)
         yield build
-        found = self._tally()
+        found = self.tally()
         yield GaugeMetricFamily(
             "curvewise_database_up", "Whether the database answers.", value=float(found is not None)
         )
         if found is not None:
             yield from _families(found)
+            yield _deliveries(found)
 
-    def _tally(self) -> Tally | None:
+    def of(self, projects: Collection[str]) -> "StandingOf":
+        """The same of these projects alone."""
+        return StandingOf(self, projects)
+
+    def tally(self) -> Tally | None:
+        """As of a few seconds ago at most; None when the database does not answer."""
         with self._lock:
             counted_at, found = self._counted
             if time.monotonic() - counted_at >= _FRESH_S:
@@ -140,6 +153,22 @@ class Standing(Collector):
                     found = None
                 self._counted = (time.monotonic(), found)
             return found
+
+
+class StandingOf(Collector):
+    """What stands in some projects, for whoever may see these; not in those that share a line with others."""
+
+    def __init__(self, standing: Standing, projects: Collection[str]) -> None:
+        self._standing = standing
+        self._projects = projects
+
+    def collect(self) -> Iterator[Metric]:
+        """As Prometheus' library asks for it."""
+        if (found := self._standing.tally()) is not None:
+            mine = {project for project, _ in found.runs} & set(self._projects)
+            runs = Tallied({key: count for key, count in found.runs.items() if key[0] in mine})
+            shown = Tallied({key: count for key, count in found.findings.items() if key[0] in mine})
+            yield from _families(Tally(len(mine), runs, shown, Tallied()))
 
 
 def _families(found: Tally) -> Iterator[Metric]:
@@ -155,12 +184,15 @@ def _families(found: Tally) -> Iterator[Metric]:
     for (project, rule, severity, state), count in sorted(found.findings.items(), key=str):
         shown.add_metric([_label(project), rule, severity, state], count)
     yield shown
+
+
+def _deliveries(found: Tally) -> Metric:
     sent = GaugeMetricFamily(
         "curvewise_webhook_deliveries", "Messages of the last 30 days, by state.", labels=["state"]
     )
     for state in _DELIVERY_STATES:
         sent.add_metric([state], found.deliveries[state])
-    yield sent
+    return sent
 
 
 def _label(project: str | None) -> str:

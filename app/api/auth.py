@@ -24,8 +24,8 @@ from app.api.mlflow.answers import on_curvewise_error as in_mlflows_words
 from app.api.needs import Need, need_of
 from app.api.problems import answer, nothing_at
 from app.api.rates import Rates
-from app.api.sessions import COOKIE, open_session
 from app.errors import CurvewiseError, ForeignRequest, NotAllowed, NotFound, NotLetIn, UnknownProject
+from app.pages.sessions import COOKIE, open_session
 from app.settings import Settings, is_loopback
 from app.storage.audit import ANYBODY
 from app.tokens import Tokens
@@ -97,6 +97,11 @@ class Door:
                 raise NotLetIn("this token lets nobody in: it is unknown, expired or revoked")
             return access
         if (cookie := Request(scope).cookies.get(COOKIE)) is not None:
+            # A browser sends the cookie whoever makes it ask; of what writes it also says which page that was.
+            if wanted and scope["method"] not in _READS and b"origin" not in headers:
+                raise ForeignRequest(
+                    "a session writes from a page of this server only; send a token to write otherwise"
+                )
             return await to_thread.run_sync(open_session, tokens, cookie)
         return None
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access import access_in
 from app.api.openapi import plain
 
 router = APIRouter(tags=["health"])
@@ -32,7 +33,8 @@ def get_metrics(request: Request) -> Response:
     summed over the workers of one server, and is each replica's own.
     """
     accept = request.headers.get("Accept", "")
-    content, media_type = request.app.state.meters.exposition(accept, request.app.state.standing)
+    seen = access_in(request.scope).projects
+    content, media_type = request.app.state.meters.exposition(accept, request.app.state.standing, seen)
     return Response(content, media_type=media_type)
 
 

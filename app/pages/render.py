@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from app.pages.sessions import COOKIE
 from app.pages.static_files import static_path
 from app.reports import words
 
@@ -30,7 +31,9 @@ def page(request: Request, template: str, *, status: int = 200, here: str = "", 
     text = (
         _environment()
         .get_template(template)
-        .render(base=base, static=lambda name: base + static_path(name), here=here, **content)
+        .render(
+            base=base, static=lambda name: base + static_path(name), here=here, session=in_session(request), **content
+        )
     )
     # A page may be shown again after Back as it was, but must not be taken for what is there now.
     return HTMLResponse(text, status, {**SECURITY_HEADERS, "Cache-Control": "no-cache"})
@@ -56,6 +59,11 @@ def _environment() -> Environment:
         "measure": lambda name: name.replace("_", " "),
     }
     return environment
+
+
+def in_session(request: Request) -> bool:
+    """Whether somebody has signed in: then they may sign out."""
+    return COOKIE in request.cookies
 
 
 def part(name: str) -> str:

@@ -4,6 +4,7 @@ The routes are those of the application, so a new one is walked as well, or fail
 """
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -240,3 +241,91 @@ def test_a_page_of_another_site_may_not_write(client: httpx.Client, origin: str)
     assert client.post(f"{run}/finish", headers={"Origin": origin}).status_code == 403
     assert client.get(run).json()["context"]["state"] == "running"
     assert client.get(run, headers={"Origin": origin}).headers.get("Access-Control-Allow-Origin") is None
+
+
+def test_metrics_and_badges_are_closed_until_a_project_opens_them(doors: Doors) -> None:
+    client, made = doors
+    project = "/api/v1/projects/shown"
+    assert client.put(project, json={}, headers=bearer(made["all"])).status_code == 201
+    for path in ("/metrics", "/badge/shown.svg", f"/badge/{OWN}.svg", "/badge/nobodys.svg"):
+        assert client.get(path).status_code == 401
+    client.put(project, json={"public_status": True}, headers=bearer(made["all"]))
+    time.sleep(2.1)  # for how long the server trusts what it read
+    assert client.get("/badge/shown.svg").status_code == 200
+    assert client.get("/badge/shown.json").json()["schemaVersion"] == 1
+    told = [client.get(f"/badge/{project}.svg") for project in (OWN, "nobodys")]
+    assert [reply.status_code for reply in told] == [401, 401]
+    assert told[0].text == told[1].text
+    public = client.get("/metrics").text
+    assert 'project="shown"' in public
+    assert f'project="{OWN}"' not in public
+    assert "ingest" not in public
+    client.put(project, json={"public_status": False}, headers=bearer(made["all"]))
+
+
+def test_metrics_tell_a_token_of_its_own_projects(doors: Doors) -> None:
+    client, made = doors
+    mine, all_of_them = (client.get("/metrics", headers=bearer(made[who])).text for who in ("read", "all"))
+    assert f'project="{OWN}"' in mine
+    assert f'project="{FOREIGN}"' not in mine
+    assert "curvewise_webhook_deliveries" not in mine
+    assert {f'project="{OWN}"', f'project="{FOREIGN}"'} <= set(re.findall(r'project="\w+"', all_of_them))
+    assert "curvewise_ingest_seconds" in all_of_them
+
+
+def sign_in(client: httpx.Client, token: str, **more: str) -> httpx.Response:
+    origin = str(client.base_url).rstrip("/")
+    return client.post("/login", data={"token": token, **more}, headers={"Origin": origin})
+
+
+@pytest.fixture
+def browser(doors: Doors) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=doors[0].base_url, headers={"Accept": "text/html"}) as opened:
+        yield opened
+
+
+def test_a_person_signs_in_once_and_sees_what_the_token_sees(doors: Doors, browser: httpx.Client) -> None:
+    _, made = doors
+    turned_away = browser.get(f"/projects/{OWN}?sort=name")
+    assert turned_away.status_code == 303
+    assert turned_away.headers["Location"] == f"/login?next=%2Fprojects%2F{OWN}%3Fsort%3Dname"
+    assert browser.get(turned_away.headers["Location"]).status_code == 200
+    let_in = sign_in(browser, made["read"], next=f"/projects/{OWN}")
+    assert (let_in.status_code, let_in.headers["Location"]) == (303, f"/projects/{OWN}")
+    cookie = let_in.headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+    assert made["read"].rpartition("_")[2] not in cookie
+    assert browser.get(f"/projects/{OWN}").status_code == 200
+    assert browser.get(f"/projects/{FOREIGN}").status_code == 404
+    assert FOREIGN not in browser.get("/").text
+    assert browser.post("/logout", headers={"Origin": str(browser.base_url).rstrip("/")}).status_code == 303
+    assert browser.get("/").status_code == 303
+
+
+def test_a_session_cannot_be_made_up(doors: Doors, browser: httpx.Client) -> None:
+    _, made = doors
+    assert sign_in(browser, "cw_0_0").status_code == 401
+    sign_in(browser, made["read"])
+    cookie = browser.cookies["curvewise_session"]
+    other = made["all"].split("_")[1]
+    for spoiled in (cookie[:-1], other + cookie[cookie.index(".") :], cookie.partition(".")[0], "", "x.y.z", "é"):
+        headers = [(b"Cookie", f"curvewise_session={spoiled}".encode()), (b"Accept", b"text/html")]
+        assert httpx.get(f"{browser.base_url}/", headers=headers).status_code == 303
+
+
+def test_signing_in_leads_nowhere_else(doors: Doors, browser: httpx.Client) -> None:
+    _, made = doors
+    for elsewhere in ("//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "\t//e"):
+        assert sign_in(browser, made["read"], next=elsewhere).headers["Location"] == "/"
+    forged = browser.post("/login", data={"token": made["read"]}, headers={"Origin": "https://evil.example"})
+    assert forged.status_code == 403
+    assert "Set-Cookie" not in forged.headers
+
+
+def test_a_session_that_writes_needs_a_page_of_ours(doors: Doors, browser: httpx.Client) -> None:
+    _, made = doors
+    sign_in(browser, made["write"])
+    run = f"/api/v1/projects/{OWN}/runs/by-cookie"
+    assert browser.put(run).status_code == 403
+    assert browser.put(run, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert browser.get(f"/api/v1/projects/{OWN}").status_code == 200

@@ -23,7 +23,7 @@ from app.monitor.worker import Monitor
 from app.nouns import RunUpdate
 from app.service import Service, make_service
 from app.settings import Settings
-from app.storage import events, migrate, moving
+from app.storage import audit, events, migrate, moving
 from app.storage import runs as runs_of
 from app.storage.database import Database, make_engine
 from app.storage.histories import History
