@@ -243,10 +243,14 @@ def test_a_page_of_another_site_may_not_write(client: httpx.Client, origin: str)
     assert client.get(run, headers={"Origin": origin}).headers.get("Access-Control-Allow-Origin") is None
 
 
-def test_metrics_and_badges_are_closed_until_a_project_opens_them(doors: Doors) -> None:
+def test_metrics_and_badges_are_closed_until_a_project_opens_them(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client, made = doors
     project = "/api/v1/projects/shown"
+    monkeypatch.setattr("app.meters._FRESH_S", 0.0)
     assert client.put(project, json={}, headers=bearer(made["all"])).status_code == 201
+    client.put(f"{project}/runs/r", headers=bearer(made["all"]))
     for path in ("/metrics", "/badge/shown.svg", f"/badge/{OWN}.svg", "/badge/nobodys.svg"):
         assert client.get(path).status_code == 401
     client.put(project, json={"public_status": True}, headers=bearer(made["all"]))
