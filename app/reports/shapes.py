@@ -19,13 +19,10 @@ _CHANCE = float(np.log(10))
 
 
 def shape_chart(rule_code: str, theme: Theme = "light") -> Spec:
-    """A small picture of the shape: no numbers on its axes, for none of them matters. Raises KeyError for no such rule."""
+    """A small picture of the shape. Raises KeyError for an unknown code."""
     found, curves = shape(rule_code)
     only = replace(found, verdicts=tuple(v for v in found.verdicts if v.code == rule_code))
-    spec = chart(only, curves, smoothing=0.6, height=HEIGHT, theme=theme, zoom=False)
-    bare = {"labels": False, "ticks": False, "grid": False}
-    spec["config"] = {**spec["config"], "axis": {**spec["config"]["axis"], **bare}}
-    return spec
+    return chart(only, curves, smoothing=0.6, height=HEIGHT, theme=theme, small=True)
 
 
 @cache
@@ -71,7 +68,7 @@ def _decay_too_early(random: np.random.Generator) -> Columns:
     cut = 450.0
     fast = _CHANCE * np.exp(-np.minimum(_STEPS, cut) / 600)
     loss = fast * np.exp(-np.maximum(_STEPS - cut, 0.0) / 9000)
-    return _noisy(loss, 0.02, random), _noisy(loss * 1.03, 0.004, random), np.where(_STEPS < cut, 0.1, 0.005)
+    return _noisy(loss, 0.02, random), _noisy(loss * 1.03, 0.004, random), np.where(cut > _STEPS, 0.1, 0.005)
 
 
 def _keep_training(random: np.random.Generator) -> Columns:
