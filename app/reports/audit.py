@@ -40,12 +40,28 @@ class Unjudged:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """Rules that could not judge for one reason, with their codes, in one line."""
+
+    rules: str
+    reason: str
+    log_this: str
+
+
+@dataclass(frozen=True)
 class Audit:
     """Findings ranked as the diagnosis ranks them; the rest in the order of their codes."""
 
     findings: tuple[Found, ...]
     fine: tuple[Fine, ...]
     unjudged: tuple[Unjudged, ...]
+
+    def alike(self) -> tuple[Alike, ...]:
+        """What could not be judged, a reason at a time, in the order of the first rule of each."""
+        grouped: dict[tuple[str, str], list[str]] = {}
+        for one in self.unjudged:
+            grouped.setdefault((one.reason, one.log_this), []).append(f"{one.code} {one.rule}")
+        return tuple(Alike(", ".join(rules), *why) for why, rules in grouped.items())
 
 
 def audit(diagnosis: Diagnosis) -> Audit:

@@ -11,7 +11,7 @@ from app.diagnosis import Diagnosis
 from app.errors import InvalidInput
 from app.reports import marks, series, words
 from app.reports.notes import Notes, notes
-from app.reports.points import Axis, Row, at, coordinate, rows
+from app.reports.points import MOST_POINTS, Axis, Row, at, coordinate, rows
 from app.reports.series import Look
 from app.reports.theme import Theme, config
 
@@ -20,6 +20,7 @@ Width = int | Literal["container"]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 HEIGHT = 340
+SMOOTHING = 0.6  # where nobody says how much
 _SPLITS = ("train", "val")
 
 
@@ -34,33 +35,60 @@ def chart(
     log_y: bool = False,
     width: Width = "container",
     height: int = HEIGHT,
+    most: int = MOST_POINTS,
     theme: Theme = "light",
-    zoom: bool = True,
+    small: bool = False,
 ) -> Spec:
     """The curves of one metric of a run, raw behind smoothed; on the loss, the findings as well.
 
     curves: by raw name. roles: raw name -> role, over what the name says. metric: one of `points.metrics`. smoothing:
-    0 to below 1. x: one of `points.axes`. The dataset `points` may be replaced by fresh `points.rows`; the param `zoom`
-    holds the interval that is zoomed to. Raises InvalidInput for an axis that the run did not log.
+    0 to below 1. x: one of `points.axes`. most: points of a curve that are drawn. small: a picture without zoom, legend
+    and numbers on its axes. The dataset `points` may be replaced by fresh `points.rows`; the param `zoom` holds the
+    interval that is zoomed to. Raises InvalidInput for an axis that the run did not log.
     """
     roles = roles or {}
     where = coordinate(curves, roles, x) if x != "step" else None
     if x != "step" and where is None:
         raise InvalidInput(f"x: the run logged no {x}, so it cannot be drawn over it")
-    points = rows(curves, roles=roles, metric=metric, smoothing=smoothing)
+    points = rows(curves, roles=roles, metric=metric, smoothing=smoothing, most=most)
     drawn = notes(diagnosis, curves, roles, lambda steps: at(where, steps)) if metric == "loss" else Notes()
     names = list(dict.fromkeys(str(row["curve"]) for row in points))
     splits = [f"{split}/{metric}" for split in _SPLITS]
     domain = splits if set(names) & set(splits) else names
     layers = [
         *marks.behind(drawn),
-        *series.layers(Look("curve", domain, "curve", domain, names), points, x, metric, log_y, zoom),
-        *marks.in_front(x, drawn, zoom),
+        *series.layers(Look("curve", domain, "curve", domain, names), points, x, words.plain(metric), log_y, small),
+        *marks.in_front(x, drawn, zoom=not small),
     ]
     spec = _whole(_description(diagnosis, metric), layers, points, width, height, theme)
     spec["padding"]["top"] += marks.LINE * drawn.lanes
     spec["datasets"] |= {"spans": drawn.spans, "marks": drawn.marks, "best": drawn.best, "forecast": drawn.forecast}
     return spec
+
+
+def report_chart(
+    diagnosis: Diagnosis,
+    curves: Mapping[str, Curve],
+    *,
+    roles: Mapping[str, str] | None = None,
+    metric: str = "loss",
+    height: int = HEIGHT,
+    most: int = MOST_POINTS,
+    theme: Theme = "light",
+) -> Spec:
+    """The chart as reports show it, where nobody can turn a knob: smoothed, and on the axis that suits the metric."""
+    log_y = suits_log(curves, roles, metric)
+    return chart(
+        diagnosis,
+        curves,
+        roles=roles,
+        metric=metric,
+        smoothing=SMOOTHING,
+        log_y=log_y,
+        height=height,
+        most=most,
+        theme=theme,
+    )
 
 
 def compare_chart(
@@ -104,7 +132,7 @@ def _whole(
         "width": width,
         "height": height,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": {"left": 5, "right": 12, "top": 8, "bottom": 5},
+        "padding": {"left": 5, "right": 20, "top": 8, "bottom": 5},
         "config": config(theme),
         "datasets": {"points": points},
         "layer": layers,
@@ -116,7 +144,9 @@ def suits_log(curves: Mapping[str, Curve], roles: Mapping[str, str] | None = Non
     """Whether a metric is above zero and spans so much that a linear axis would hide most of it."""
     numbers = [value for row in rows(curves, roles=roles, metric=metric) if isinstance(value := row["value"], float)]
     levels = [
-        v for row in rows(curves, roles=roles, metric=metric, smoothing=0.6) if isinstance(v := row["smooth"], float)
+        v
+        for row in rows(curves, roles=roles, metric=metric, smoothing=SMOOTHING)
+        if isinstance(v := row["smooth"], float)
     ]
     return bool(numbers) and min(numbers) > 0 and max(levels) > 20 * min(levels)
 

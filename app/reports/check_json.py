@@ -1,11 +1,12 @@
 """Checks as JSON: everything that was found and measured, and a baseline for later checks."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic_core import to_jsonable_python
 
 from app.checks.check import Check, Outcome, worst
 from app.checks.level import Level
@@ -38,7 +39,8 @@ _DOCUMENT = TypeAdapter(Document)
 def render(checks: Sequence[Check]) -> str:
     """Strict JSON; NaN and infinities become the strings `NaN`, `Infinity` and `-Infinity`."""
     document = {"form": FORM, "outcome": worst(checks), "checks": list(checks)}
-    return to_json(document, indent=2, inf_nan_mode="strings").decode() + "\n"
+    text = json.dumps(to_jsonable_python(document, inf_nan_mode="strings"), indent=2, ensure_ascii=False)
+    return text.encode(errors="replace").decode() + "\n"  # the path of a log may hold what is no text
 
 
 def read(text: bytes) -> Sequence[Measured]:

@@ -3,18 +3,16 @@
 For GitHub's job summary and for the one comment that a pipeline keeps up to date in a merge request.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 
 from app.checks.check import OUTCOMES, Check
-from app.reports import markdown, words
+from app.reports import markdown
+from app.reports.escaping import in_html, in_markdown
 
 COMMENT_BYTES = 65_000  # GitHub takes 65,536 characters; bytes are never fewer
 SUMMARY_BYTES = 1_000_000  # of 1 MiB a step; a larger one is not shown at all
 _SIGNS = {"fail": "\N{CROSS MARK}", "investigate": "\N{WARNING SIGN}", "pass": "\N{WHITE HEAVY CHECK MARK}"}
 _WORDS = {"fail": "failed", "investigate": "to investigate", "pass": "passed"}
-_MEANINGFUL = re.compile(r"([\\`*_\[\]<>|~#&])")
-_MENTION = re.compile(r"@(?=\w)")
 
 
 def render(checks: Sequence[Check], name: str = "curvewise", *, room: int = COMMENT_BYTES) -> str:
@@ -56,32 +54,21 @@ def _fitted(begin: str, checks: Sequence[Check], name: str, room: int) -> str:
 
 def _blocks(checks: Sequence[Check], name: str) -> Iterator[str]:
     worst_first = sorted(checks, key=lambda check: -OUTCOMES.index(check.outcome))
-    yield f"## {escape(name)}: {tally(checks)}\n"
+    yield f"## {in_markdown(name)}: {tally(checks)}\n"
     if worst_first:
         yield "\n| outcome | run | why |\n| --- | --- | --- |\n" + _row(worst_first[0])
     for check in worst_first[1:]:
         yield _row(check)
     for check in worst_first:
         if check.outcome != "pass" or check.diagnosis.findings:
-            title = f"{_SIGNS[check.outcome]} {html(check.name)}"
+            title = f"{_SIGNS[check.outcome]} {in_html(check.name)}"
             yield f"\n<details><summary>{title}</summary>\n\n{markdown.render(check.diagnosis)}\n</details>\n"
 
 
 def _row(check: Check) -> str:
-    why = [escape(reason.text) for reason in check.reasons]
-    why += [escape(c.reason) for c in check.comparisons if c.relation in ("same", "better")]
-    return f"| {_SIGNS[check.outcome]} {check.outcome} | {escape(check.name)} | {'<br>'.join(why)} |\n"
-
-
-def escape(text: str) -> str:
-    """Text on one line that means nothing in Markdown, within a table or not, and calls nobody by name."""
-    return _MENTION.sub("@<!-- -->", _MEANINGFUL.sub(r"\\\1", words.plain(text)))
-
-
-def html(text: str) -> str:
-    """The same within a tag of Markdown that is HTML."""
-    entities = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
-    return _MENTION.sub("@<!-- -->", "".join(entities.get(c, c) for c in words.plain(text)))
+    why = [in_markdown(reason.text) for reason in check.reasons]
+    why += [in_markdown(c.reason) for c in check.comparisons if c.relation in ("same", "better")]
+    return f"| {_SIGNS[check.outcome]} {check.outcome} | {in_markdown(check.name)} | {'<br>'.join(why)} |\n"
 
 
 def _size(text: str) -> int:

@@ -75,7 +75,7 @@ def _of(check: Check, identity: str) -> Iterator[Issue]:
             fails=check.fails_by(finding),
             title=words.plain(f"{finding.code} {finding.rule} in {check.name}"),
             text=told(found),
-            location=check.location,
+            location=words.plain(check.location),
             fingerprint=_fingerprint(identity, finding.code),
         )
     for reason in check.reasons:
@@ -90,10 +90,10 @@ def _other(check: Check, identity: str, reason: Reason) -> Issue:
         fails=reason.kind != "unclear",
         title=words.plain(f"{reason.kind.replace('_', ' ')}: {check.name}"),
         text=words.plain(reason.text),
-        location=check.location,
-        fingerprint=_fingerprint(identity, reason.kind, reason.about),
+        location=words.plain(check.location),
+        fingerprint=_fingerprint(identity, reason.kind, words.plain(reason.about)),
     )
 
 
 def _fingerprint(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

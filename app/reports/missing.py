@@ -7,7 +7,7 @@ from app.rules.catalogue import CATALOGUE
 from app.rules.verdict import Skipped
 
 _NEEDED = {rule.code: rule for rule in CATALOGUE}
-_NOTHING_TO_LOG = "nothing more to log: "
+_NOTHING_MORE = "nothing more: "
 
 
 def log_this(verdict: Skipped) -> str:
@@ -50,6 +50,18 @@ _INSTRUCTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (r"(\S+) was not logged", 'log "{0}"{often}: {{"step": 100, "{0}": 0.5}}'),
         (
+            r"(\S+) is a moving average",
+            "log validation loss as val/loss, or {0} as it is before the average is taken",
+        ),
+        (
+            r"(\S+) is averages from step",
+            "open the run with context.num_classes, or log an evaluation before the first update as val/loss at step 0",
+        ),
+        (
+            r"the source of (\S+) replaces or drops NaN|as after NaN that its source replaces",
+            "log val/loss up to the end, or log with a tracker that keeps NaN: send the bare tokens NaN and Infinity",
+        ),
+        (
             r"the first (\S+) is at step \S+: the start was not logged",
             'log {0} from the first update on, or an evaluation before it: {{"step": 0, "val/loss": 2.3}}',
         ),
@@ -72,8 +84,8 @@ _INSTRUCTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"the run diverged at|is not finite from step",
-            _NOTHING_TO_LOG + "act on CW008 and run again; a run that stays finite is judged",
+            _NOTHING_MORE + "act on CW008, and the run that follows is judged",
         ),
-        (r"at step \S+ of \S+ ", _NOTHING_TO_LOG + "it is judged once the run is further"),
+        (r"at step \S+ of \S+ ", _NOTHING_MORE + "it is judged once the run is further"),
     )
 )

@@ -66,7 +66,7 @@ def notes(diagnosis: Diagnosis, curves: Mapping[str, Curve], roles: Mapping[str,
     val = known["val/loss"].finite() if "val/loss" in known else None
     if val is not None and (forecast := _forecast(diagnosis, val, to_axis)):
         found.forecast.extend(forecast)
-        points.append((float(val.steps[-1]), "forecast", "forecast, 80 % within the band"))
+        points.append((float(val.steps[-1]), "forecast", "forecast"))
     last = max((float(c.steps[-1]) for c in losses if len(c)), default=0.0)
     right = float(found.forecast[-1]["at"]) if found.forecast else float(to_axis(np.asarray([last]))[0])
     found.marks.extend(_labelled(points, to_axis, right))

@@ -10,6 +10,7 @@ from app.curves.curve import Curve, FloatArray
 from app.curves.roles import ROLES, choose, role_of, to_roles
 from app.curves.thinning import for_display, for_rules
 from app.errors import InvalidInput
+from app.reports import words
 
 Axis = Literal["step", "epoch", "time"]
 Row = dict[str, float | str | None]
@@ -127,9 +128,10 @@ def _rows(curve: Curve, split: str, metric: str, smooth: Curve, beside: Mapping[
     finite = np.isfinite(thin.values)
     level = np.interp(thin.steps, smooth.steps, smooth.values) if len(smooth) else thin.values
     coordinates = {kind: at(where, thin.steps).tolist() for kind, where in beside.items()}
+    name, metric = words.plain(curve.name), words.plain(metric)
     found: list[Row] = []
     for index, (step, value) in enumerate(zip(thin.steps.tolist(), thin.values.tolist(), strict=True)):
-        row: Row = {"curve": curve.name, "split": split, "metric": metric, "step": step}
+        row: Row = {"curve": name, "split": split, "metric": metric, "step": step}
         row |= {kind: column[index] for kind, column in coordinates.items()}
         row |= {"value": value, "smooth": float(level[index])} if finite[index] else _not_finite(value)
         found.append(row)

@@ -9,8 +9,9 @@ from app.reports.points import Axis, Row
 Spec = dict[str, Any]
 
 _TITLES: Mapping[Axis, str] = {"step": "step", "epoch": "epoch", "time": "seconds since the run began"}
+_BARE: Spec = {"labels": False, "ticks": False, "grid": False}
 _DASHES = [[1, 0], [7, 2]]
-_COLUMNS = {"expr": "max(1, floor(width / 150))"}  # of the legend: one below the other on a phone
+_FLAT = 0.2  # of its lowest value: a curve that changes by less is drawn from zero up
 _HIGHEST = 1000.0  # times its first value: a curve that goes beyond has left the picture
 
 
@@ -28,25 +29,21 @@ class Look:
     shown: Sequence[str]
 
 
-def layers(look: Look, points: Sequence[Row], x: Axis, y_title: str, log_y: bool, zoom: bool = True) -> list[Spec]:
+def layers(look: Look, points: Sequence[Row], x: Axis, y_title: str, log_y: bool, small: bool = False) -> list[Spec]:
     """Four layers over the dataset `points`; what is not finite stands as a cross at the upper edge.
 
-    The first carries the param `zoom`, an interval of both axes, where the chart can be zoomed.
+    The first carries the param `zoom`, an interval of both axes, unless the chart is small.
     """
-    across = {"field": x, "type": "quantitative", "axis": _x_axis(x, points), "scale": {"nice": False, "zero": False}}
+    across = {"field": x, "type": "quantitative", **_across(x, points)}
     up = {"type": "quantitative", **_up(points, y_title, log_y)}
+    if small:
+        across, up = ({**channel, "axis": {"title": channel["title"], **_BARE}} for channel in (across, up))
     colour = _nominal(look.colour, look.colours, "category", None)
-    legend = {
-        "title": None,
-        "orient": "bottom",
-        "symbolType": "stroke",
-        "columns": _COLUMNS,
-        "values": list(look.shown),
-    }
-    keyed = {**colour, "legend": legend if len(look.shown) > 1 else None}
+    legend = {"title": None, "orient": "bottom", "symbolType": "stroke", "columns": 2, "values": list(look.shown)}
+    keyed = {**colour, "legend": legend if len(look.shown) > 1 and not small else None}
     one_legend = look.colour == look.dash
     dash = _nominal(
-        look.dash, look.dashes, _DASHES, keyed["legend"] if one_legend else {"title": None, "orient": "bottom"}
+        look.dash, look.dashes, _DASHES, keyed["legend"] if one_legend else {"title": None, "orient": "top"}
     )
     tip = _tips(look, points)
     raw = {"x": across, "y": {**up, "field": "value"}, "color": colour}
@@ -55,7 +52,7 @@ def layers(look: Look, points: Sequence[Row], x: Axis, y_title: str, log_y: bool
         {
             **base,
             "name": "raw",
-            **({"params": [{"name": "zoom", "select": "interval", "bind": "scales"}]} if zoom else {}),
+            **({"params": [{"name": "zoom", "select": "interval", "bind": "scales"}]} if not small else {}),
             "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.35, "clip": True},
             "encoding": {**raw, "detail": {"field": "curve"}},
         },
@@ -72,7 +69,7 @@ def layers(look: Look, points: Sequence[Row], x: Axis, y_title: str, log_y: bool
         {
             **base,
             "transform": [{"filter": "isValid(datum.said)"}],
-            "mark": {"type": "point", "shape": "cross", "size": 40, "filled": True, "clip": True},
+            "mark": {"type": "point", "shape": "cross", "size": 36, "opacity": 0.8, "clip": True},
             "encoding": {"x": across, "y": {"value": 5}, "color": colour, "tooltip": [*tip[:-2], {"field": "said"}]},
         },
     ]
@@ -89,7 +86,9 @@ def _up(points: Sequence[Row], title: str, log_y: bool) -> Spec:
     Of a curve that blew up the picture holds a thousand times where it began; the line leaves it at the top.
     """
     numbers = [value for row in points if isinstance(value := row["value"], float)]
-    scale: Spec = {"type": "linear", "zero": False}
+    # What hardly changes is not blown up to fill the picture.
+    flat = bool(numbers) and 0 <= max(numbers) - min(numbers) < _FLAT * min(numbers)
+    scale: Spec = {"type": "linear", "zero": flat}
     if log_y and numbers:
         sizes = [abs(value) for value in numbers if value]
         scale = (
@@ -104,9 +103,11 @@ def _up(points: Sequence[Row], title: str, log_y: bool) -> Spec:
     return {"title": title, "scale": scale, "axis": {} if scale["type"] == "linear" else {"format": "~g"}}
 
 
-def _x_axis(x: Axis, points: Sequence[Row]) -> Spec:
+def _across(x: Axis, points: Sequence[Row]) -> Spec:
+    """Axis and scale of the steps, in full up to a hundred thousand."""
     last = max((value for row in points if isinstance(value := row[x], float)), default=0.0)
-    return {"title": _TITLES[x], "labelOverlap": True, "format": ".3~s" if last >= 1e5 else ",~f"}
+    axis = {"labelOverlap": True, "labelSeparation": 4, "labelFlush": False, "format": ".3~s" if last >= 1e5 else ",~f"}
+    return {"title": _TITLES[x], "axis": axis, "scale": {"nice": False, "zero": False}}
 
 
 def _tips(look: Look, points: Sequence[Row]) -> list[Spec]:

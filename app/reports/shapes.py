@@ -19,13 +19,10 @@ _CHANCE = float(np.log(10))
 
 
 def shape_chart(rule_code: str, theme: Theme = "light") -> Spec:
-    """A small picture of the shape: no numbers on its axes, for none of them matters. Raises KeyError for no such rule."""
+    """A small picture of the shape. Raises KeyError for an unknown code."""
     found, curves = shape(rule_code)
     only = replace(found, verdicts=tuple(v for v in found.verdicts if v.code == rule_code))
-    spec = chart(only, curves, smoothing=0.6, height=HEIGHT, theme=theme, zoom=False)
-    bare = {"labels": False, "ticks": False, "grid": False}
-    spec["config"] = {**spec["config"], "axis": {**spec["config"]["axis"], **bare}}
-    return spec
+    return chart(only, curves, smoothing=0.6, height=HEIGHT, theme=theme, small=True)
 
 
 @cache

@@ -9,7 +9,7 @@ _WIDTH, _HEIGHT, _EDGE = 120.0, 24.0, 2.0  # [pixels]
 def sparkline(values: Sequence[float]) -> str:
     """An SVG element of 120 by 24 pixels in the colour of the text around it; a break where a value is not finite.
 
-    values: evenly spaced, in order. On a logarithmic scale where all are above zero and they span more than twenty times.
+    values: evenly spaced, in order. On a logarithmic scale where all are above zero and span more than 20 times.
     Hidden from screen readers: the row around it says what it shows. Only numbers go in, so nothing is escaped.
     """
     finite = [value for value in values if math.isfinite(value)]

@@ -27,7 +27,7 @@ def config(theme: Theme) -> Config:
             "domainColor": c["line"],
             "tickColor": c["line"],
         },
-        "legend": {**text, "labelLimit": 240, "symbolStrokeWidth": 2.5, "symbolSize": 400, "symbolOpacity": 1},
+        "legend": {**text, "labelLimit": 150, "symbolStrokeWidth": 2.5, "symbolSize": 400, "symbolOpacity": 1},
         "title": {"color": c["strong"], "fontSize": 14, "anchor": "start", "subtitleColor": c["text"]},
         "range": {"category": _SERIES[theme]},
         "style": {

@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 
 from app.diagnosis import Diagnosis
-from app.rules.verdict import Clear, Evidence, Finding, Skipped
+from app.rules.rule import LARGEST_EVIDENCE
+from app.rules.verdict import Evidence, Finding, Severity
 
+# Severities, the worst first, by a shape that is told apart without its colour.
+SIGNS: dict[Severity, str] = {
+    "error": "\N{BLACK DIAMOND}",
+    "warning": "\N{BLACK UP-POINTING TRIANGLE}",
+    "info": "\N{BLACK CIRCLE}",
+}
 _PLAIN_CONTROLS = str.maketrans({"\t": " ", "\r": " ", "\n": " "})
 
 
@@ -49,7 +56,15 @@ def evidence(items: Sequence[Evidence], most: int = 2) -> str:
 
 def _one_evidence(item: Evidence) -> str:
     beside = "" if item.limit is None else f" (limit {number(item.limit)})"
-    return plain(f"{item.name.replace('_', ' ')} {number(item.value)} {item.unit}".rstrip() + beside)
+    # A ratio to next to nothing is written down as 1e100: for people it is without bound.
+    value = (
+        number(item.value)
+        if abs(item.value) < LARGEST_EVIDENCE
+        else "\N{INFINITY}"
+        if item.value > 0
+        else "-\N{INFINITY}"
+    )
+    return plain(f"{item.name.replace('_', ' ')} {value} {item.unit}".rstrip() + beside)
 
 
 def advice(finding: Finding) -> str:
@@ -58,23 +73,26 @@ def advice(finding: Finding) -> str:
     return plain(f"{text} (Follows from {finding.caused_by}.)".lstrip() if finding.caused_by else text)
 
 
+def name(diagnosis: Diagnosis) -> str:
+    """Project and run; empty for curves that have no name."""
+    return plain("/".join(part for part in (diagnosis.project, diagnosis.run) if part))
+
+
+def standing(diagnosis: Diagnosis) -> str:
+    """How far the run is, in which state, and judged by which catalogue."""
+    where = f"through step {step(diagnosis.through_step)}" if diagnosis.through_step is not None else "no points"
+    return plain(", ".join((where, diagnosis.state, f"catalogue {diagnosis.catalogue}")))
+
+
 def heading(diagnosis: Diagnosis) -> str:
     """Which run, how far, in which state, judged by which catalogue."""
-    where = f"through step {step(diagnosis.through_step)}" if diagnosis.through_step is not None else "no points"
-    name = "/".join(part for part in (diagnosis.project, diagnosis.run) if part)
-    parts = (name, where, diagnosis.state, f"catalogue {diagnosis.catalogue}")
-    return plain(", ".join(part for part in parts if part))
+    return ", ".join(part for part in (name(diagnosis), standing(diagnosis)) if part)
 
 
-def clear(diagnosis: Diagnosis) -> str:
-    """The rules that judged and found nothing, on one line; empty when there are none."""
-    return ", ".join(plain(v.rule) for v in diagnosis.verdicts if isinstance(v, Clear))
-
-
-def skipped(diagnosis: Diagnosis) -> dict[str, list[str]]:
-    """Reason -> the rules that could not judge for it, in the order of the verdicts."""
-    reasons: dict[str, list[str]] = {}
-    for verdict in diagnosis.verdicts:
-        if isinstance(verdict, Skipped):
-            reasons.setdefault(plain(verdict.reason), []).append(plain(verdict.rule))
-    return reasons
+def counted(diagnosis: Diagnosis) -> str:
+    """How many findings of each severity, the worst first: `1 error, 2 warnings`."""
+    severities = [finding.severity for finding in diagnosis.findings]
+    counts = [(severity, severities.count(severity)) for severity in SIGNS if severity in severities]
+    plural = {"error": "errors", "warning": "warnings", "info": "notes"}
+    singular = {"error": "error", "warning": "warning", "info": "note"}
+    return ", ".join(f"{n} {(singular if n == 1 else plural)[severity]}" for severity, n in counts) or "nothing found"

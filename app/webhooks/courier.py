@@ -175,15 +175,22 @@ class Courier:
             webhook = webhooks.find_addressed(connection, [delivery.webhook_id]).get(delivery.webhook_id)
         if webhook is None:  # deleted meanwhile, and the message with it
             return
-        headers = signed(webhook.secret, delivery.message_id, delivery.body, datetime.now(UTC))
-        answer = send(
-            webhook.url,
-            headers,
-            delivery.body.encode(),
-            timeout_s=self.manners.timeout_s,
-            allow_private=self.manners.allow_private,
-        )
-        self._settle(webhook, delivery, answer)
+        self._settle(webhook, delivery, self._send(webhook, delivery))
+
+    def _send(self, webhook: webhooks.Webhook, delivery: Delivery) -> Answer:
+        try:
+            headers = signed(webhook.secret, delivery.message_id, delivery.body, datetime.now(UTC))
+            return send(
+                webhook.url,
+                headers,
+                delivery.body.encode(),
+                timeout_s=self.manners.timeout_s,
+                allow_private=self.manners.allow_private,
+            )
+        except Exception as error:
+            # Whatever it is: a message that is not settled would be claimed again and again for ever.
+            _log.exception("message %s was not sent, for a reason that nobody thought of", delivery.message_id)
+            return Answer(None, f"it could not be sent: {type(error).__name__}")
 
     def _settle(self, webhook: webhooks.Webhook, delivery: Delivery, answer: Answer) -> None:
         now = datetime.now(UTC)

@@ -1,6 +1,7 @@
 """What can be done with webhooks: subscribe, look, try, stop, and send again what was given up."""
 
 import base64
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from app.webhooks.messages import Said, render
 MOST_WEBHOOKS = 20  # of a project: each event costs a message each
 LONGEST_URL = 2000  # [characters]
 _SECRET_BYTES = 32
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,18 @@ class Webhooks:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, ValueError) as error:
             raise InvalidInput(f"url cannot be read: {error}") from error
-        if parsed.scheme not in ("http", "https") or not parsed.host or len(url) > LONGEST_URL or not url.isascii():
+        address = literal(parsed.host)
+        named = address is not None or _HOST.fullmatch(parsed.host)
+        if parsed.scheme not in ("http", "https") or not named or len(url) > LONGEST_URL or not url.isascii():
             raise InvalidInput(f"url is no address such as https://ci.example/hook of at most {LONGEST_URL} characters")
+        if parsed.port is not None and not 1 <= parsed.port <= 65535:
+            raise InvalidInput(f"url names the port {parsed.port}, and ports are 1 to 65535")
         if parsed.userinfo or parsed.fragment:
             raise InvalidInput("url holds a user or a fragment, which is not sent; put a token in its path or query")
         # A name is looked up when something is sent; what can be told now is told to whoever can mend it.
-        address = literal(parsed.host)
-        private = parsed.host == "localhost" or (address is not None and not is_public(address))
+        private = parsed.host.rstrip(".").lower().endswith("localhost") or (
+            address is not None and not is_public(address)
+        )
         if private and not self.manners.allow_private:
             told = "url is at a private address; the operator may allow those with CURVEWISE_WEBHOOK_ALLOW_PRIVATE=1"
             raise InvalidInput(told)

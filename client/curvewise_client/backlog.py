@@ -20,6 +20,7 @@ class Batch(NamedTuple):
     """Some calls of log() as columns, each curve's points in the order in which they were logged.
 
     calls: how many. points: how many points they hold. then: what was said after them. end: where the next one begins.
+    last: whether everything that was logged before it was read is in it, or in batches before it.
     """
 
     curves: Curves
@@ -27,6 +28,7 @@ class Batch(NamedTuple):
     points: int
     then: Update | Finish | None
     end: Position
+    last: bool = False
 
 
 class Backlog:
@@ -74,7 +76,9 @@ class Backlog:
         return waiting
 
     def _next_on_disk(self, most_points: int) -> Batch | None:
-        for number in self._session.segments():
+        in_memory = self._spool is not None and self._spool.memory_bytes() > 0  # asked first: it may go to disk now
+        segments = self._session.segments()
+        for number in segments:
             if number > self._at.segment:
                 # Its writer has gone on: what is left in the segment before was cut off by a full disk.
                 self._go_to(Position(number, 0))
@@ -87,7 +91,9 @@ class Backlog:
                 self._put_aside(self._at.offset + damage.offset)
                 continue
             if batch is not None:
-                return batch
+                read = batch.end.offset - self._at.offset
+                ended = read == len(piece) < _PIECE_BYTES and number == segments[-1]
+                return batch._replace(last=ended and not in_memory)
         return None
 
     def _piece(self) -> bytes:
@@ -125,19 +131,23 @@ def _batch(reader: Reader, piece: bytes, start: Position, offset: int, most_poin
     calls = points = 0
     then, read = None, offset
     try:
-        for end, record in reader.read(piece, offset):
-            if isinstance(record, Points):
-                if points and points + len(record.values) > most_points:
+        while then is None and points < most_points:
+            if (found := reader.calls(piece, read, most_points - points)) is not None:
+                end, (names, steps, columns) = found
+                if points and points + len(names) * len(steps) > most_points:
                     break
-                for name, value in zip(record.names, record.values, strict=True):
-                    steps, values = curves.setdefault(name, ([], []))
-                    steps.append(record.step)
-                    values.append(value)
-                calls, points = calls + 1, points + len(record.values)
-            read = end
-            if isinstance(record, (Update, Finish)):
+                for name, values in zip(names, columns, strict=True):
+                    curve = curves.setdefault(name, ([], []))
+                    curve[0].extend(steps)
+                    curve[1].extend(values)
+                calls, points = calls + len(steps), points + len(names) * len(steps)
+            elif (other := next(reader.read(piece, read), None)) is not None:
+                end, record = other
+                assert not isinstance(record, Points)  # noqa: S101 - or it would have been found before
                 then = record
+            else:
                 break
+            read = end
     except Damaged:
         if read == offset:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from curvewise_client.attempts import Deciding, Known, decide
 from curvewise_client.backlog import Backlog, Batch
@@ -35,11 +36,13 @@ class Courier:
         self._server = server
         self._notices = notices
         self.opened = False
+        self.caught_up = False  # with what was logged before the batch that was delivered last was read
         self._most_points = MOST_POINTS
 
     def deliver(self) -> int | None:
         """Send the next batch -> how many points were sent, None when nothing waits. Raises Later."""
         batch = self.backlog.next(self._most_points)
+        self.caught_up = batch is None
         if batch is None:
             return None
         if not self.opened:
@@ -51,12 +54,13 @@ class Courier:
         elif isinstance(batch.then, Finish):
             self._finish(batch.then.state)
         self.backlog.done(batch)
+        self.caught_up = batch.last
         return batch.points
 
     def open(self) -> None:
         """Open the run on the server, and decide which attempt this is. Raises Later."""
         try:
-            attempt = decide(self.session, self._known)
+            attempt = decide(self.session, self._known, self._take)
         except Deciding as busy:
             raise Later(str(busy), _DECIDING_WAIT_S) from busy
         known = self._known()
@@ -74,6 +78,21 @@ class Courier:
         if reply.status == 404 and reply.problem.startswith("unknown-"):
             return None
         raise self._misunderstood(reply)
+
+    def _take(self, token: str) -> int | None:
+        """The attempt that the server gives to this token, None when it is too old to give out any. Raises Later."""
+        reply = self._ask("PUT", f"/attempts/{quote(token, safe='')}")
+        said = reply.json()
+        if reply.status in (200, 201) and isinstance(said, dict) and isinstance(said.get("attempt"), int):
+            return int(said["attempt"])
+        if reply.status not in (404, 405):
+            raise self._misunderstood(reply)
+        self._notices.once(
+            "attempts",
+            f"{self._server.url} is older than this client and gives out no attempts: where two machines start this "
+            "run at one moment, set `attempt` by hand",
+        )
+        return None
 
     def _put(self, facts: dict[str, Any]) -> None:
         reply = self._ask("PUT", "", facts)
@@ -157,7 +176,10 @@ class Courier:
 def _columns(batch: Batch, attempt: int | None) -> str:
     """The body, a column at a time: one call for all of it would hold up Python's other threads for long."""
     columns = []
+    written: list[float] = []
+    text = ""
     for name, (steps, values) in batch.curves.items():
-        whole = [int(step) if step.is_integer() else step for step in steps]
-        columns.append(f'{json.dumps(name)}: {{"steps": {json.dumps(whole)}, "values": {json.dumps(values)}}}')
+        if steps != written:  # curves that are logged together have the same steps
+            written, text = steps, json.dumps([int(step) if step.is_integer() else step for step in steps])
+        columns.append(f'{json.dumps(name)}: {{"steps": {text}, "values": {json.dumps(values)}}}')
     return f'{{"attempt": {json.dumps(attempt)}, "curves": {{{", ".join(columns)}}}}}'

@@ -23,6 +23,7 @@ MOST_BODY_BYTES = 32 * 1024 * 1024  # more is no record: the length was torn or 
 _HEAD = Struct("<II")
 _NAMES = Struct("<BI")
 _POINTS = Struct("<BId")
+_START = Struct("<IIBI")  # of a call's record, up to the number
 _IS_NAMES, _IS_POINTS, _IS_UPDATE, _IS_FINISH = 1, 2, 3, 4
 
 
@@ -40,6 +41,14 @@ class Points(NamedTuple):
     names: Sequence[str]
     step: float
     values: Sequence[float]
+
+
+class Calls(NamedTuple):
+    """Calls of log() with the same names, one after the other. values: a column for each name, as long as steps."""
+
+    names: Sequence[str]
+    steps: Sequence[float]
+    values: Sequence[Sequence[float]]
 
 
 class Update(NamedTuple):
@@ -94,7 +103,7 @@ class Reader:
     """Reads one segment in order, in pieces of any size: a record that is not all there yet is left for later."""
 
     def __init__(self) -> None:
-        self._layouts: dict[int, tuple[Sequence[str], Struct]] = {}
+        self._layouts: dict[int, tuple[Sequence[str], Struct]] = {}  # number -> names, a call's whole record
 
     @staticmethod
     def size(piece: bytes) -> int:
@@ -113,26 +122,53 @@ class Reader:
             end = offset + _HEAD.size + length
             if end > len(piece):
                 return
-            body = piece[offset + _HEAD.size : end]
-            if crc32(body) != checksum:
+            whole = piece[offset:end]
+            if crc32(whole[_HEAD.size :]) != checksum:
                 raise Damaged(offset)
             try:
-                record = self._record(body)
+                record = self._record(whole)
             except (KeyError, ValueError, error) as reason:
                 raise Damaged(offset) from reason
             yield end, record
             offset = end
 
-    def _record(self, body: bytes) -> Record | None:
-        kind = body[0]
+    def calls(self, piece: bytes, offset: int, most_points: int) -> tuple[int, Calls] | None:
+        """The calls at `offset` that have the names of the first, and the offset of their end; None when there is none.
+
+        A tenth of the work of `read`, which the job waits for: they are taken apart and turned into columns together.
+        At least one, and no more than hold so many points.
+        """
+        if len(piece) < offset + _START.size:
+            return None
+        length, _, kind, number = _START.unpack_from(piece, offset)
+        names, call = self._layouts.get(number, ((), _START))
+        if kind != _IS_POINTS or not names or call.size != _HEAD.size + length:
+            return None
+        most = min((len(piece) - offset) // call.size, max(1, most_points // len(names)))
+        view = memoryview(piece)[offset : offset + most * call.size]
+        rows, body = [], _HEAD.size
+        for row in call.iter_unpack(view):
+            # The same length, number and kind, and nothing written over: else it is not one of them.
+            if row[0] != length or row[3] != number or row[2] != kind or row[1] != crc32(view[body : body + length]):
+                break
+            rows.append(row)
+            body += call.size
+        if not rows:
+            return None
+        _, _, _, _, steps, *values = zip(*rows, strict=True)
+        return offset + len(rows) * call.size, Calls(names, steps, values)
+
+    def _record(self, whole: bytes) -> Record | None:
+        kind, body = whole[_HEAD.size], whole[_HEAD.size :]
         if kind == _IS_POINTS:
-            _, number, step = _POINTS.unpack_from(body)
-            names, values = self._layouts[number]
-            return Points(names, step, values.unpack_from(body, _POINTS.size))
+            _, number, _ = _POINTS.unpack_from(body)
+            names, call = self._layouts[number]
+            _, _, _, _, step, *values = call.unpack(whole)
+            return Points(names, step, values)
         if kind == _IS_NAMES:
             _, number = _NAMES.unpack_from(body)
             names = json.loads(body[_NAMES.size :])
-            self._layouts[number] = (names, Struct(f"<{len(names)}d"))
+            self._layouts[number] = (names, Struct(f"<IIBId{len(names)}d"))
             return None
         if kind == _IS_UPDATE:
             return Update()

@@ -234,7 +234,7 @@ class Run:
         if self._about is None or parts is None:
             return self._about
         return self._about._replace(
-            joins=parts.session.name or None, attempt=parts.session.attempt() or self._about.attempt
+            joins=self._about.joins or parts.session.token, attempt=parts.session.attempt() or self._about.attempt
         )
 
     def _forked(self) -> None:

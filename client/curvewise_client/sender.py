@@ -100,7 +100,7 @@ class Sender:
         try:
             if not self._courier.opened:
                 self._courier.open()
-            self._deliver(self._courier, bool(waiters))
+            self._deliver(self._courier, bool(waiters), to_the_end=ending)
             self._deliver_left(ending, bool(waiters))
             self._judge.refresh(self._server, now=any(waiter.judged for waiter in waiters))
         except (Later, Unreachable) as error:
@@ -115,11 +115,16 @@ class Sender:
         self._settle(waiters, sent=True)  # the last thing: the process may end with it
         return None if ending else self._interval_s
 
-    def _deliver(self, courier: Courier, urgent: bool) -> None:
-        """Everything that waits in one session. Raises Later."""
+    def _deliver(self, courier: Courier, urgent: bool, *, to_the_end: bool) -> None:
+        """Everything that waited in one session when it began; to the end, where nothing is added. Raises Later.
+
+        A job that logs all the time would otherwise never be caught up with, and be sent in crumbs.
+        """
         began = time.thread_time()
         while courier.deliver() is not None:
             self._failures = 0
+            if courier.caught_up and not to_the_end:
+                return
             worked_s, began = time.thread_time() - began, time.thread_time()
             if not urgent:
                 urgent = self._wake.wait(_REST * worked_s)  # whoever wakes it waits for it
@@ -138,7 +143,7 @@ class Sender:
             if session.acquire():
                 try:
                     courier = Courier(self._server, session, Backlog(session, self._notices), self._notices)
-                    self._deliver(courier, urgent)
+                    self._deliver(courier, urgent, to_the_end=True)
                     session.remove()
                 finally:
                     session.release()

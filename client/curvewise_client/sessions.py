@@ -33,8 +33,8 @@ _SENT = "%08d %016d\n"  # of one length, so that it is overwritten in one piece
 class About(NamedTuple):
     """Whose points these are.
 
-    facts: the body that opens the run. attempt: a number, `next` or `latest`. joins: the session whose attempt this one
-    shares, as a forked child shares its parent's.
+    facts: the body that opens the run. attempt: a number, `next` or `latest`. joins: the token of the session whose
+    attempt this one shares, as a forked child shares its parent's.
     """
 
     project: str
@@ -61,6 +61,12 @@ class Session:
         self.home = None if folder is None else folder.parent
         self._lock = None if folder is None else Lock(folder / "lock")
         self._attempt: int | None = None
+        self._token = self.name or os.urandom(16).hex()
+
+    @property
+    def token(self) -> str:
+        """What the server knows the session by: no other has it, and it is the same however often it is sent."""
+        return self._token
 
     @property
     def name(self) -> str:

@@ -8,7 +8,6 @@ go to the disk as soon as it takes them, or to the server.
 from __future__ import annotations
 
 import errno
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from curvewise_client import records
+from curvewise_client.appending import Appended
 from curvewise_client.notices import Notices
 from curvewise_client.sessions import Session
 from curvewise_client.values import MAX_STEP, MOST_METRICS, Unusable, check_name, number, step_number
@@ -28,8 +28,6 @@ _RETRY_S = 1.0
 _MOST_NAMES = 10_000  # a job whose names change with every call must not fill the memory with them
 _FLOAT = frozenset({float})
 _Names = tuple[Any, ...]
-# Python opens files so that programs the job starts do not inherit them; O_BINARY is Windows'.
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class Spool:
@@ -43,7 +41,7 @@ class Spool:
         self._layouts: dict[_Names, records.Layout] = {}  # whose names stand in the segment that is written now
         self._numbered = 0  # layouts in this segment; a number is never given out twice in it
         self._checked: set[str] = set()
-        self._file: int | None = None
+        self._file: Appended | None = None
         self._segment = 0
         self._room = 0  # bytes left in the segment
         self._memory = bytearray()  # a segment as well; in use while there is no file
@@ -59,12 +57,17 @@ class Spool:
             names: _Names = tuple(metrics)
             values: Any = metrics.values()
             # Plain floats under names seen before, as nearly every call has: no closer look is needed.
-            plain = type(step) is int and 0 <= step <= MAX_STEP and _FLOAT.issuperset(map(type, values))
-            if not plain or names not in self._layouts:
+            if type(step) is int and 0 <= step <= MAX_STEP and _FLOAT.issuperset(map(type, values)):
+                layout = self._layouts.get(names)
+            else:
+                layout = None
+            if layout is None:
                 step = step_number(step)
                 names, values = self._usable(metrics)
                 if not names:
                     return
+            elif self._room > 0 and self._put(records.points_record(layout, step, values)):
+                return
             self._make_room()
             if not self._put(self._points_record(names, step, values)):
                 self._put(self._points_record(names, step, values))  # in memory now, where the names are not known
@@ -99,7 +102,7 @@ class Spool:
         """In a forked child: let go of the parent's file, whatever the parent's threads were doing to this object."""
         if self._file is not None:
             with suppress(OSError):
-                os.close(self._file)
+                self._file.close()
 
     def _control(self, record: bytes) -> None:
         with self._lock:
@@ -139,7 +142,7 @@ class Spool:
             self._put_in_memory(record)
             return True
         try:
-            _write(self._file, record)
+            self._file.append(record)
         except OSError as error:  # what part of it was written ends the segment: readers stop there
             self._close()
             self._refused(error)
@@ -172,11 +175,12 @@ class Spool:
         if stored + len(self._memory) > self._most_bytes:
             raise OSError(errno.EDQUOT, f"{stored} bytes wait to be sent, of at most {self._most_bytes}")
         path = self._session.path(self._segment + 1)
-        file = os.open(path, _APPEND, 0o666)
+        file = Appended(path)
         try:
-            _write(file, self._memory)
+            file.extend(self._memory)
         except OSError:
-            os.close(file)
+            with suppress(OSError):
+                file.close()
             with suppress(OSError):
                 path.unlink()
             raise
@@ -188,7 +192,7 @@ class Spool:
     def _close(self) -> None:
         if self._file is not None:
             with suppress(OSError):
-                os.close(self._file)
+                self._file.close()
             self._begin_segment()
         self._file, self._room = None, 0
 
@@ -209,9 +213,3 @@ def warn_of_disk(notices: Notices, place: Path | None, error: OSError) -> None:
         f"the spool {place or ''} cannot be written ({error}). Training goes on, and what is logged waits in memory "
         "until it is sent; it is lost if the process dies before that. CURVEWISE_SPOOL names another place",
     )
-
-
-def _write(file: int, content: bytes | bytearray) -> None:
-    """All of it or an OSError, then with a part of it written: a disk that fills up takes what fits."""
-    if os.write(file, content) < len(content):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -23,7 +23,7 @@ def test_every_log_of_a_folder_of_many_runs() -> None:
     assert found == {
         "data": "DVCLive",
         "detr": "DETR-style log.txt",
-        "fastai-history": "fastai history",
+        "fastai": "fastai history",
         "fastai-train_alone": "fastai history",
         "fastai-train_metrics": "fastai history",
         "keras": "Keras CSVLogger",
