@@ -1,7 +1,7 @@
 """Diagnoses: of one stored run, of a whole project, and of curves that are not stored."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request
@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 from app import errors
 from app.api.body import JSON, decoders, media_type, read_body
 from app.api.columns import HasColumns, read_columns
+from app.api.formats import FORMATS, HTML, SVG, Format, answer
 from app.api.negotiation import MARKDOWN, choose, etag_of, is_known
 from app.api.openapi import Responses, documented, one_body
 from app.api.points import refuse
@@ -20,15 +21,11 @@ from app.api.wire import After, Column, ContextIn, Limit, Page, ProjectName, Run
 from app.curves.curve import make_curve
 from app.diagnosis import Diagnosis, judge
 from app.errors import InvalidInput
-from app.reports import markdown
 from app.rules.catalogue import CATALOGUE
 from app.rules.context import Context, RunState
 from app.rules.verdict import Severity
 
 router = APIRouter(tags=["diagnoses"])
-
-Format = Literal["json", "markdown"]
-_FORMATS: Mapping[Format, str] = {"json": JSON, "markdown": MARKDOWN}
 
 # A rare finding in a project of many thousand runs: the reply comes back with a cursor instead of after minutes.
 MOST_RUNS_A_PAGE = 1000
@@ -91,6 +88,11 @@ def _cacheable(found: Responses) -> Responses:
         "schema": {"type": "string"},
         "example": "### Curvewise: mnist/r1 through step 12000 (finished)\n\nNothing was found.\n",
     }
+    found[200]["content"][HTML] = {"schema": {"type": "string"}, "example": '<!DOCTYPE html>\n<html lang="en">...'}
+    found[200]["content"][SVG] = {
+        "schema": {"type": "string"},
+        "example": '<svg xmlns="http://www.w3.org/2000/svg">...',
+    }
     return {**found, 304: {"description": "The diagnosis is the one that If-None-Match names.", "headers": _ETAG}}
 
 
@@ -129,16 +131,14 @@ def get_diagnosis(
 
     Ask as often as you like with If-None-Match: while nothing has changed, no point is read.
     """
-    chosen = format or choose(accept, _FORMATS)
+    chosen = format or choose(accept, FORMATS)
     # Taken before the points are read: if more arrive meanwhile, the next answer is fresh, never a wrong 304.
     etag = etag_of(service.diagnosis_version(project, run), at_step, chosen)
     headers = {"ETag": etag, "Vary": "Accept", "Cache-Control": "no-cache"}
     if is_known(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     diagnosis = service.diagnose(project, run, at_step=at_step)
-    if chosen == "markdown":
-        return Response(markdown.render(diagnosis), 200, headers, MARKDOWN)
-    return reply(diagnosis, 200, headers)
+    return answer(service, project, run, diagnosis, chosen, at_step, headers)
 
 
 @router.get(

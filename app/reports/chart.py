@@ -11,7 +11,7 @@ from app.diagnosis import Diagnosis
 from app.errors import InvalidInput
 from app.reports import marks, series, words
 from app.reports.notes import Notes, notes
-from app.reports.points import MOST_POINTS, Axis, Row, at, coordinate, rows
+from app.reports.points import MOST_POINTS, SMOOTHING, Axis, Row, at, coordinate, rows
 from app.reports.series import Look
 from app.reports.theme import Theme, config
 
@@ -20,7 +20,6 @@ Width = int | Literal["container"]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 HEIGHT = 340
-SMOOTHING = 0.6  # where nobody says how much
 _SPLITS = ("train", "val")
 
 

@@ -13,6 +13,7 @@ from app.curves.curve import Curve, FloatArray
 from app.curves.roles import to_roles
 from app.diagnosis import Diagnosis
 from app.reports import words
+from app.reports.points import SMOOTHING, smoothed
 from app.rules.verdict import Finding
 from app.schedules import recognise
 from app.signals.rate import drops
@@ -22,7 +23,6 @@ ToAxis = Callable[[FloatArray], FloatArray]
 
 FLAT = frozenset({"CW001", "CW002", "CW009"})  # whose span is a stretch over which the loss is flat
 MOST_CUTS = 6
-_LEVEL_POINTS = 3  # evaluations that say where val stands, as keep_training has them
 _COLUMNS = 33  # of a forecast
 _LABEL_WIDTH = (6.8, 12.0)  # of a character, and beside them [pixels]
 _NARROWEST = 520.0  # plot that labels are laid out for [pixels]
@@ -107,7 +107,7 @@ def _forecast(diagnosis: Diagnosis, val: Curve, to_axis: ToAxis) -> list[Row]:
     if not 0 < gain < 1:
         return []
     end, more = float(val.steps[-1]), float(args["steps"])
-    level = float(val.values[-_LEVEL_POINTS:].mean())
+    level = float(smoothed(val, SMOOTHING).values[-1])
     steps = np.linspace(end, end + more, _COLUMNS)
     # The power law of the rule: at twice the steps it has made the gain, in between the part of it that is due there.
     made = (1 - (steps / end) ** math.log2(1 - gain)) / gain if end > 0 else np.linspace(0, 1, _COLUMNS)

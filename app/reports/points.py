@@ -15,6 +15,7 @@ from app.reports import words
 Axis = Literal["step", "epoch", "time"]
 Row = dict[str, float | str | None]
 
+SMOOTHING = 0.6  # where nobody says how much
 MOST_POINTS = 2000  # of a curve: a screen has fewer columns
 _SMOOTHED_OVER = 1000  # columns of a chart: the smoothing is per column, whatever was logged
 _LOOKED_AT = ("loss", "accuracy", "error", "perplexity", "lr")

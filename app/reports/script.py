@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-_GLOBALS = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+_GLOBALS = "window.vegaEmbed = vegaEmbed;"
 # Changes with the script, which is made of the package and of what is taken from it.
 VERSION = f"{version('vl-convert-python')}-{hashlib.sha256(_GLOBALS.encode()).hexdigest()[:8]}"
 _MAKE = "import gzip, sys; from app.reports.script import make; sys.stdout.buffer.write(gzip.compress(make().encode()))"
@@ -26,7 +26,7 @@ _LOCK = threading.Lock()
 
 
 def script() -> str:
-    """One classic script that sets `vegaEmbed` and `vega` on the window, 0.9 MB. The first call ever takes seconds.
+    """One classic script that sets `vegaEmbed` on the window, 0.9 MB. The first call ever takes seconds.
 
     It can stand in a `<script>` element as it is: it holds no closing tag and leaves no other name behind.
     """

@@ -9,6 +9,7 @@ import numpy as np
 from app.curves.curve import Curve, Curves, FloatArray
 from app.diagnosis import Diagnosis, diagnose
 from app.reports.chart import Spec, chart
+from app.reports.points import SMOOTHING
 from app.reports.theme import Theme
 from app.rules.context import Context
 
@@ -22,7 +23,7 @@ def shape_chart(rule_code: str, theme: Theme = "light") -> Spec:
     """A small picture of the shape. Raises KeyError for an unknown code."""
     found, curves = shape(rule_code)
     only = replace(found, verdicts=tuple(v for v in found.verdicts if v.code == rule_code))
-    return chart(only, curves, smoothing=0.6, height=HEIGHT, theme=theme, small=True)
+    return chart(only, curves, smoothing=SMOOTHING, height=HEIGHT, theme=theme, small=True)
 
 
 @cache

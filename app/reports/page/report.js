@@ -10,7 +10,7 @@
     renderer: "svg",
     defaultStyle: false,
     tooltip: { disableDefaultStyle: true },
-    logLevel: window.vega.Error, // a run without NaN has an empty layer, which is no news
+    logLevel: 1, // errors: a run without NaN has an empty layer, which is no news
   };
   const views = new Map();
 
