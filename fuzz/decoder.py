@@ -53,7 +53,7 @@ _SEEDS = (
     b'l{"step": 1, "loss": 0.7}\n{"step": 2, "loss": Infinity, "acc": 0.5}\n',
     b'd{"curves": {"train/loss": {"steps": [0, 1, 2, 3, 4, 5], "values": [2.3, 1.1, 0.6, 0.4, 3, NaN]}}}',
     b'd{"curves": {"val_loss": {"steps": [0, 2, 5], "values": [2.3, 0.7, 0.9]}}, "context": {"num_classes": 10}}',
-    b'd{"curves": {}, "context": {"planned_steps": 9, "state": "failed", "caveats": ["x"]}, "params": {"exploding": {}}}',
+    b'd{"curves": {}, "context": {"planned_steps": 9, "state": "failed", "caveats": []}, "params": {"exploding": {}}}',
     b'r{"context": {"num_classes": 10, "schedule": "cosine"}, "config": {"lr": 0.1, "a": [{"b": NaN}]}}',
     b'r{"tags": {"team": "v"}, "commit": "9fceb02", "attempt": 3}',
 )

@@ -1,4 +1,4 @@
-"""Which lines and branches of a target's modules its corpus takes: of libFuzzer's edges nobody knows how many there are."""
+"""Which lines and branches of a target's modules its corpus takes: libFuzzer's edges are a count without a total."""
 
 import json
 import subprocess

@@ -42,7 +42,8 @@ class Figures:
         early = ", ended early" if self.ended_early else ""
         return (
             f"{self.target:14} {self.inputs:>10,} inputs in {self.seconds:>6.0f} s "
-            f"({self.inputs / self.seconds:>6.0f}/s), {self.edges:>5} edges, {self.corpus:>5} kept, {self.found} kinds of failure{early}"
+            f"({self.inputs / self.seconds:>6.0f}/s), {self.edges:>5} edges, {self.corpus:>5} kept, "
+            f"{self.found} kinds of failure{early}"
         )
 
 

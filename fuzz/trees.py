@@ -6,6 +6,7 @@ Bytes changed blindly are hardly ever JSON, and then only the parser is tried. O
 import json
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from fuzz.target import Mutate
@@ -23,11 +24,11 @@ _NAMES = ("step", "steps", "values", "curves", "points", "loss", "val/loss", "ep
 def mutated_document(data: bytes, most: int, chance: random.Random, mutate: Mutate) -> bytes:
     """One JSON value."""
     if chance.random() < 1 / 3:
-        return mutate(data, most)
+        return mutate(data[:most], most)
     try:
         return _changed(data, chance)[:most]
     except (ValueError, RecursionError):
-        return mutate(data, most)
+        return mutate(data[:most], most)
 
 
 def mutated_lines(data: bytes, most: int, chance: random.Random, mutate: Mutate) -> bytes:
@@ -81,4 +82,4 @@ def _places(inside: Any) -> Iterator[_Place]:
 def _spiced(value: Any, chance: random.Random) -> Any:
     if isinstance(value, int | float) and chance.random() < 0.5:
         return value + chance.choice((1, -1, 0.5)) if abs(value) < 1e15 else chance.random()
-    return chance.choice(_SPICE)
+    return deepcopy(chance.choice(_SPICE))
