@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import chain, islice
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
@@ -13,10 +14,10 @@ from app.archive import judge_stored, version
 from app.curves.curve import Curve
 from app.curves.points import Points
 from app.curves.roles import role_of, to_roles
-from app.curves.thinning import for_display
+from app.curves.thinning import LEAST_MAX_POINTS, for_display
 from app.diagnosis import Diagnosis, RawParams, resolve_params
 from app.errors import InvalidInput, UnknownCurve, UnknownProject, UnknownRun
-from app.limits import check_attempt, check_days, check_name, check_page, check_points, check_text
+from app.limits import check_attempt, check_days, check_name, check_page, check_points, check_range, check_text
 from app.listing import chips, stalled_since
 from app.meters import Meters
 from app.monitor.worker import Monitor
@@ -25,7 +26,19 @@ from app.recent import Recent
 from app.recorder import Recorder
 from app.rules.context import Context, RunState
 from app.settings import Settings
-from app.storage import audit, chunks, deletion, diagnoses, histories, migrate, runs, standings, streams, thinned
+from app.storage import (
+    attempts,
+    audit,
+    chunks,
+    deletion,
+    diagnoses,
+    histories,
+    migrate,
+    runs,
+    standings,
+    streams,
+    thinned,
+)
 from app.storage.database import Database, make_engine
 from app.storage.diagnoses import Kept
 from app.storage.standings import StoredStanding
@@ -94,6 +107,24 @@ class Service:
             opened = _get_run(connection, home, run), created
         self._monitor.note([before.id], at_once=after.context.state != before.context.state)
         return opened
+
+    def take_attempt(self, project: str, run: str, token: str) -> tuple[int, bool]:
+        """The attempt of a job that began with this token, and whether it is given out now; opens the run as well.
+
+        No two tokens are given the same one. Raises InvalidInput.
+        """
+        check_name("project", project)
+        check_name("run", run)
+        check_name("token", token)
+        with self._database.writing() as connection:
+            home, _ = runs.lock_project(connection, project)
+            before, _ = runs.lock_run(connection, home.id, run)
+            attempt, given = attempts.give(connection, before, token)
+            if given and attempt > before.attempt:
+                check_attempt(attempt)
+                runs.save_run(connection, updated(before, RunUpdate(attempt=attempt)))
+        self._monitor.note([before.id], at_once=given)
+        return attempt, given
 
     def close_run(self, project: str, run: str, state: RunState) -> Run:
         """Set the final state, finished or failed. Raises UnknownProject, UnknownRun."""
@@ -223,36 +254,52 @@ class Service:
         *,
         names: Sequence[str] | None = None,
         max_points: int | None = None,
+        first_step: float | None = None,
+        last_step: float | None = None,
     ) -> Mapping[str, Curve]:
         """Stored curves under their raw names, attempts and repeated steps resolved; thinned for display on request.
 
-        Raises UnknownProject, UnknownRun, UnknownCurve.
+        first_step, last_step: only the points from one through the other, and thinned only where these are too many.
+        Raises UnknownProject, UnknownRun, UnknownCurve, InvalidInput.
         """
+        within = check_range(first_step, last_step)
         with self._database.reading() as connection:
             run_id, wanted = _find_curves(connection, project, run, names)
             if max_points is None:
-                found = chunks.read(connection, run_id, wanted)
+                found = chunks.read(connection, run_id, wanted, within)
             else:
-                found = thinned.read_for_display(connection, run_id, wanted, max_points)
-            shown = histories.over_time_without_steps(connection, run_id, found)
+                found = thinned.read_for_display(connection, run_id, wanted, max_points, within)
+            shown = _over_time(connection, run_id, found, within)
             return shown if max_points is None else {name: for_display(shown[name], max_points) for name in shown}
 
-    def stream_curves(self, project: str, run: str, *, names: Sequence[str] | None = None) -> Iterator[Curve]:
+    def stream_curves(
+        self,
+        project: str,
+        run: str,
+        *,
+        names: Sequence[str] | None = None,
+        first_step: float | None = None,
+        last_step: float | None = None,
+    ) -> Iterator[Curve]:
         """The same in full, in stretches: by name, then by step. Memory does not grow with the run.
 
         Raises UnknownProject, UnknownRun, UnknownCurve at once, and UnknownRun later when the run is deleted meanwhile.
         """
+        within = check_range(first_step, last_step)
         with self._database.reading() as connection:
             run_id, wanted = _find_curves(connection, project, run, names)
-        return self._in_pieces(run_id, wanted)
+        return self._in_pieces(run_id, wanted, within)
 
-    def _in_pieces(self, run_id: int, names: Sequence[str]) -> Iterator[Curve]:
-        for piece in streams.pieces(self._database, run_id, names):
-            if len(piece) > 1:
-                yield piece
-                continue
-            with self._database.reading() as connection:
-                yield histories.over_time_without_steps(connection, run_id, {piece.name: piece})[piece.name]
+    def _in_pieces(self, run_id: int, names: Sequence[str], within: tuple[float, float]) -> Iterator[Curve]:
+        for name in names:
+            pieces = streams.pieces(self._database, run_id, [name], within)
+            begin = list(islice(pieces, 2))
+            if len(begin) < 2 and all(len(piece) == 1 for piece in begin):  # a point, none, or a curve without steps
+                with self._database.reading() as connection:
+                    found = chunks.read(connection, run_id, [name], within)
+                    shown = _over_time(connection, run_id, found, within)
+                begin = [curve for curve in shown.values() if len(curve)]
+            yield from chain(begin, pieces)
 
     def diagnosis_version(self, project: str, run: str) -> str:
         """Changes whenever the diagnosis of the run can change: what an ETag is made of. Reads no points."""
@@ -335,6 +382,17 @@ def _find_project(connection: Connection, name: str) -> runs.StoredProject:
     if (found := runs.find_project(connection, name)) is None:
         raise UnknownProject(f"there is no project {name!r}")
     return found
+
+
+def _over_time(
+    connection: Connection, run_id: int, found: Mapping[str, Curve], within: tuple[float, float]
+) -> dict[str, Curve]:
+    """Those without steps over time, cut there: what is stored of them is one point at step 0."""
+    absent = [name for name, curve in found.items() if not len(curve)] if within != (0.0, math.inf) else []
+    looked_for = thinned.read_for_display(connection, run_id, absent, LEAST_MAX_POINTS) if absent else {}
+    without = {name: curve for name, curve in looked_for.items() if len(curve) == 1 and curve.steps[0] == 0}
+    shown = histories.over_time_without_steps(connection, run_id, {**found, **without})
+    return {name: curve.between(*within) for name, curve in shown.items()}
 
 
 def _find_curves(

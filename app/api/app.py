@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.api import (
+    attempts,
     badges,
     curves,
     deliveries,
@@ -44,6 +45,7 @@ from app.webhooks.courier import Courier, Manners
 _NOUNS = (  # routes are tried in order: the busiest first
     points,
     runs,
+    attempts,
     diagnoses,
     findings,
     curves,

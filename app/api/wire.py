@@ -16,16 +16,16 @@ from app.rules.context import RunState
 Item = TypeVar("Item")
 
 NO_CONTROL_CHARACTERS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-_PATH_PART = r"^[^/\u0000-\u001f\u007f-\u009f]+$"
-_PATH_PART_WORDS = f"1 to {LONGEST_NAME} characters, no `/`, no control characters, and not `.` or `..`."
+PATH_PART = r"^[^/\u0000-\u001f\u007f-\u009f]+$"
+PATH_PART_WORDS = f"1 to {LONGEST_NAME} characters, no `/`, no control characters, and not `.` or `..`."
 
 ProjectName = Annotated[
     str,
     Path(
         min_length=1,
         max_length=LONGEST_NAME,
-        pattern=_PATH_PART,
-        description=f"The project's name: {_PATH_PART_WORDS}",
+        pattern=PATH_PART,
+        description=f"The project's name: {PATH_PART_WORDS}",
         examples=["mnist"],
     ),
 ]
@@ -34,8 +34,8 @@ RunName = Annotated[
     Path(
         min_length=1,
         max_length=LONGEST_NAME,
-        pattern=_PATH_PART,
-        description=f"The run's name within its project: {_PATH_PART_WORDS}",
+        pattern=PATH_PART,
+        description=f"The run's name within its project: {PATH_PART_WORDS}",
         examples=["r1"],
     ),
 ]

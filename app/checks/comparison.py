@@ -20,7 +20,7 @@ Relation = Literal["better", "same", "doubtful", "worse", "unknown"]
 # Between seeds of one training val loss had a standard deviation of 4.4 % of itself in the median of eight trainings,
 # and 1 - accuracy one of 5.5 %.
 ASSUMED_SPREAD = 0.05  # [share of val loss, or of 1 - accuracy]
-ASSUMED_WEIGHT = 3  # how many measured differences the assumption counts as much as
+ASSUMED_STEPS = 3  # how many measured steps from run to run the assumption counts as much as
 DOUBTFUL = 1.64  # [noise units] one of twenty runs that are not worse looks as bad
 WORSE = 3.0  # [noise units] one of seven hundred
 
@@ -61,7 +61,7 @@ class Comparison:
         Field(description="One noise unit: what two runs of one training differ by, one sigma [metric's unit]."),
     ] = None
     runs_measured: Annotated[
-        int, Field(description="How many runs the noise was measured on; below 2 it is assumed [runs].")
+        int, Field(description="How many runs the noise was measured on; below 3 it is assumed [runs].")
     ] = 0
 
 
@@ -103,11 +103,11 @@ def _relation(difference: float) -> Relation:
 def _spread(baseline: Level, history: Sequence[float]) -> float:
     """Standard deviation of the level between runs of one training [metric's unit]."""
     size = max(abs(baseline.value) if baseline.goal == "min" else 1 - baseline.value, 1e-6)
-    # Each run against the one before it rather than the mean of all, so that months of improvement do not count as
-    # noise; such a difference has twice the variance of a run.
-    steps = np.diff(np.asarray(history, dtype=np.float64))
-    assumed = ASSUMED_WEIGHT * (ASSUMED_SPREAD * size) ** 2
-    return math.sqrt((float(np.sum(steps**2)) / 2 + assumed) / (steps.size + ASSUMED_WEIGHT))
+    # From each run to the next, so that months of improvement are no noise, and without the largest such step: a leap
+    # is none either, while an odd run makes two large steps, of which one stays. A step has twice a run's variance.
+    steps = np.sort(np.abs(np.diff(np.asarray(history, dtype=np.float64))))[:-1]
+    assumed = ASSUMED_STEPS * (ASSUMED_SPREAD * size) ** 2
+    return math.sqrt((float(np.sum(steps**2)) / 2 + assumed) / (steps.size + ASSUMED_STEPS))
 
 
 def _sentence(relation: Relation, run: Level, other: Level, difference: float, noise: float, measured: int) -> str:
@@ -117,7 +117,7 @@ def _sentence(relation: Relation, run: Level, other: Level, difference: float, n
         "same": "as good as the baseline within noise",
         "better": "better than the baseline beyond noise",
     }
-    known = f"measured on {measured} runs" if measured > 1 else "assumed: earlier runs are not known"
+    known = f"measured on {measured} runs" if measured > 2 else "assumed: earlier runs are not known"
     return (
         f"{run.curve} {run.value:.4g} against {other.value:.4g} is {words[relation]}: {difference:+.1f} noise units "
         f"of {noise:.2g} ({known})"

@@ -154,12 +154,13 @@ diagnoses = Table(
     Column("diagnosis", Text, nullable=False),  # JSON
 )
 
-# What MLflow's clients log beside numbers: datasets, models. Nothing here reads them but those clients.
+# What else is kept of a run. What MLflow's clients log beside numbers: datasets, models, which nothing here reads but
+# those clients. And which attempt was given to whom, see attempts.py.
 mlflow_assets = Table(
     "mlflow_assets",
     metadata,
     _run_id(),
-    Column("kind", Text, primary_key=True),  # input, output, model
+    Column("kind", Text, primary_key=True),  # input, output, model; attempt
     Column("name", Text, primary_key=True),
     Column("document", Text, nullable=False),  # JSON
 )

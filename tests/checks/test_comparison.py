@@ -8,6 +8,7 @@ import pytest
 
 from app.checks.comparison import ASSUMED_SPREAD, DOUBTFUL, WORSE, Baseline, compare
 from app.checks.level import Goal, Level
+from app.curves.curve import FloatArray
 
 
 def level(value: float, *, curve: str = "val/loss", goal: Goal = "min", error: float = 0.0) -> Level:
@@ -79,11 +80,22 @@ def test_the_spread_of_earlier_runs_takes_the_place_of_the_assumed_one() -> None
     assert compare(run, baseline(level(1.0), history=quiet[:1])).noise == pytest.approx(UNIT)
 
 
-def test_months_of_improvement_are_no_noise() -> None:
-    rng = np.random.default_rng(8)
-    improving = tuple(np.linspace(3, 1, 200) + 0.02 * rng.normal(size=200))
-    found = compare({"val/loss": level(1.2)}, baseline(level(1.0), history=improving))
-    assert found.relation == "worse"
+@pytest.mark.parametrize(
+    "before",
+    [
+        np.linspace(1, 3, 200),
+        np.where(np.arange(200) < 3, 1.0, 9.0),
+        np.where(np.arange(8) < 1, 1.0, 2.0),
+    ],
+)
+def test_neither_months_of_improvement_nor_a_leap_are_noise(before: FloatArray) -> None:
+    history = tuple(before + 0.02 * np.random.default_rng(8).normal(size=before.size))
+    assert compare({"val/loss": level(1.3)}, baseline(level(1.0), history=history)).relation == "worse"
+
+
+def test_an_odd_run_is_noise() -> None:
+    history = (1.0, 1.0, 1.6, 1.0, 1.0, 1.0, 1.0)
+    assert compare({"val/loss": level(1.5)}, baseline(level(1.0), history=history)).relation == "doubtful"
 
 
 def test_loss_is_compared_before_accuracy_and_what_both_have_at_all() -> None:

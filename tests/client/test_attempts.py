@@ -11,8 +11,9 @@ import pytest
 
 import curvewise_client as curvewise
 from tests.client.reading import curves, described, left_in
+from tests.client.stub import Answer, Request, stub
 from tests.client.test_kill import sync
-from tests.server_process import free_port
+from tests.server_process import free_port, process, wait_until_ready
 
 
 def test_a_run_with_points_gets_another_attempt(server: httpx.Client, url: str, project: str, spool: Path) -> None:
@@ -123,3 +124,62 @@ def test_jobs_that_start_at_once_are_different_attempts(
         list(jobs.map(start, [1, 1, 1, 1]))
     assert described(server, project)["attempt"] == 4
     assert described(server, project)["curves"][0]["points"] == 20  # stored points, before attempts are resolved
+
+
+def test_machines_that_start_one_run_at_once_are_different_attempts(database_url: str, tmp_path: Path) -> None:
+    """Each with a spool of its own, so that nothing but the server can tell them apart."""
+    machines = 12
+    with process(database_url) as (_, server):
+        wait_until_ready(server)
+        url = str(server.base_url).rstrip("/")
+
+        def start(machine: int) -> None:
+            with curvewise.start("p", "r", url=url, spool=tmp_path / str(machine), exit_timeout_s=30) as run:
+                run.log(machine, {"loss": float(machine)})
+
+        with ThreadPoolExecutor(machines) as jobs:
+            list(jobs.map(start, range(machines)))
+        known = described(server, "p")
+        assert known["attempt"] == machines
+        assert known["curves"][0]["points"] == machines
+
+
+def passed_on(request: Request) -> dict[str, str]:
+    return {name: value for name, value in request.headers.items() if name.startswith("Content-")}
+
+
+def test_a_job_whose_question_was_answered_to_nobody_asks_again_for_the_same(
+    server: httpx.Client, url: str, project: str, spool: Path
+) -> None:
+    asked: list[str] = []
+
+    def pass_on(request: Request) -> Answer:
+        reply = server.request(request.method, request.path, content=request.body, headers=passed_on(request))
+        if "/attempts/" in request.path:
+            asked.append(request.path)
+            if len(asked) == 1:
+                return Answer(503, {"detail": "the answer is lost"}, {"Retry-After": "0"})
+        return Answer(reply.status_code, reply.content)
+
+    with stub(pass_on) as between, curvewise.start(project, "r", url=between.url, spool=spool) as run:
+        run.log(1, {"loss": 1.0})
+        run.finish(timeout_s=30)
+    assert len(asked) == 2
+    assert len(set(asked)) == 1
+    assert described(server, project)["attempt"] == 1
+
+
+def test_an_older_server_tells_how_far_it_is(
+    server: httpx.Client, url: str, project: str, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def older(request: Request) -> Answer:
+        path = request.path.replace("/attempts/", "/no-such-noun/")
+        reply = server.request(request.method, path, content=request.body, headers=passed_on(request))
+        return Answer(reply.status_code, reply.content)
+
+    for attempt in (1, 2):
+        with stub(older) as between, curvewise.start(project, "r", url=between.url, spool=spool) as run:
+            run.log(attempt, {"loss": 1.0})
+            run.finish(timeout_s=30)
+        assert described(server, project)["attempt"] == attempt
+    assert "gives out no attempts" in caplog.text

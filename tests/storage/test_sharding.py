@@ -174,6 +174,8 @@ async def serve(url: str) -> None:
         assert len(service.read_curves("p", "tracked")["no_steps"]) == 3
         service.list_projects(limit=10, after="a")
         service.list_runs("p", limit=10, after="a")
+        for run in ("r", "begun", "begun"):
+            service.take_attempt("p", run, "token")
         service.get_runs("p", ["r"])
         look(service.database)
         service.get_project("p")
