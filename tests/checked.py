@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.checks.check import Check, Target, check
+from app.checks.check import Check, check
 from app.checks.comparison import Baseline
 from app.checks.condition import parse
 from app.checks.level import levels
+from app.checks.target import Target
 from app.curves.roles import to_roles
 from app.demo.replay import recorded_runs
 from app.diagnosis import Diagnosis, judge

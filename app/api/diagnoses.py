@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from app import errors
 from app.api.body import JSON, decoders, media_type, read_body
 from app.api.columns import HasColumns, read_columns
-from app.api.formats import FORMATS, HTML, SVG, Format, answer
+from app.api.formats import FORMATS, HTML, JUNIT, SARIF, SVG, Format, answer
 from app.api.negotiation import MARKDOWN, choose, etag_of, is_known
 from app.api.openapi import Responses, documented, one_body
 from app.api.points import refuse
@@ -93,6 +93,8 @@ def _cacheable(found: Responses) -> Responses:
         "schema": {"type": "string"},
         "example": '<svg xmlns="http://www.w3.org/2000/svg">...',
     }
+    found[200]["content"][JUNIT] = {"schema": {"type": "string"}, "example": '<testsuites name="curvewise">...'}
+    found[200]["content"][SARIF] = {"schema": {"type": "object"}, "example": {"version": "2.1.0", "runs": []}}
     return {**found, 304: {"description": "The diagnosis is the one that If-None-Match names.", "headers": _ETAG}}
 
 

@@ -15,26 +15,13 @@ from pydantic import Field
 from app.checks.comparison import Baseline, Comparison, compare
 from app.checks.condition import DEFAULT, Condition, parse
 from app.checks.level import Level
+from app.checks.target import Target
 from app.diagnosis import Diagnosis
 from app.rules.verdict import Finding, Skipped
 
 Outcome = Literal["pass", "investigate", "fail"]
 Kind = Literal["finding", "job_failed", "regression", "unclear"]
 OUTCOMES: Sequence[Outcome] = ("pass", "investigate", "fail")  # from the best
-NO_LOCATION = "train.py"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What is checked.
-
-    name: what people call it. identity: what it is called in every pipeline, so that a finding that stays is not told
-    as a new one. location: the file, relative to the repository, that dashboards show findings at.
-    """
-
-    name: str
-    identity: str
-    location: str = NO_LOCATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +87,6 @@ def check(
 def worst(checks: Iterable[Check]) -> Outcome:
     """The outcome of them all; pass when there are none."""
     return max((check.outcome for check in checks), key=OUTCOMES.index, default="pass")
-
-
-def of_diagnosis(diagnosis: Diagnosis) -> Check:
-    """A diagnosis alone, as a check: what reports of one stored run are made from."""
-    name = "/".join(part for part in (diagnosis.project, diagnosis.run) if part) or "run"
-    return check(Target(name=name, identity=name), diagnosis)
 
 
 def _failures(diagnosis: Diagnosis, conditions: Sequence[Condition]) -> Iterator[Reason]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from app.checks.comparison import Baseline
 from app.checks.level import COMPARED, levels
+from app.checks.target import JOB
 from app.cli.stored import Facts
-from app.cli.targets import JOB, Stored, Subject, is_commit, on_disk, relative
+from app.cli.targets import Stored, Subject, is_commit, on_disk, relative
 from app.curves.roles import to_roles
 from app.errors import InvalidInput
 from app.importers.runs import read_path

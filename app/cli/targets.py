@@ -8,8 +8,8 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from app import diagnosis
-from app.checks.check import NO_LOCATION, Target
 from app.checks.level import COMPARED, Level, levels
+from app.checks.target import NO_LOCATION, Target, target_of
 from app.cli.reading import tell
 from app.cli.stored import Facts, Store
 from app.curves.curve import Curve
@@ -20,8 +20,6 @@ from app.importers.imported import ImportedRun
 from app.importers.runs import read_path
 from app.rules.context import Context
 
-JOB = "job"  # the tag of runs that are the same training, again
-SCRIPTS = ("script", "mlflow.source.name")  # tags that say which file trains
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _DRAWN_POINTS = 2000  # of each curve
 _MEASURED = frozenset({*COMPARED, "val/error", "val/perplexity"})  # the roles that levels can come from
@@ -142,12 +140,9 @@ def _logged(path: Path, reading: Reading) -> Iterator[Subject]:
 
 
 def _stored(stored: Stored, facts: Facts, location: str | None) -> Subject:
-    script = next((facts.tags[tag] for tag in SCRIPTS if facts.tags.get(tag)), NO_LOCATION)
-    target = Target(
-        name=f"{facts.project}/{facts.run}",
-        identity=f"{facts.project}/{facts.tags.get(JOB, facts.run)}",
-        location=location or relative(Path(script)),
-    )
+    target = target_of(facts.project, facts.run, facts.tags)
+    if location is not None:
+        target = replace(target, location=location)
     judged = stored.store.diagnosis(facts.project, facts.run)
     names = [name for name, role in facts.curves.items() if role is not None]
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from app.checks.check import Target, check, of_diagnosis, worst
+from app.checks.check import check, worst
 from app.checks.comparison import Baseline
 from app.checks.condition import parse
 from app.checks.level import levels
+from app.checks.target import Target
 from app.curves.curve import Curves
 from app.diagnosis import Diagnosis, diagnose
 from app.rules.context import Context
@@ -104,9 +105,3 @@ def test_the_worst_outcome_is_that_of_all() -> None:
     assert worst([]) == "pass"
     assert worst([passed, doubtful, passed]) == "investigate"
     assert worst([doubtful, failed, passed]) == "fail"
-
-
-def test_a_diagnosis_alone_is_a_check_by_its_own_name() -> None:
-    diagnosis = judged("healthy_cosine", 1)
-    assert of_diagnosis(diagnosis).name == "p/r1"
-    assert of_diagnosis(replace(diagnosis, project=None, run=None)).name == "run"
