@@ -1,5 +1,6 @@
 """What the service takes for a name, an attempt, a page and points; everything else is an InvalidInput."""
 
+import math
 import re
 
 import numpy as np
@@ -49,6 +50,17 @@ def check_page(limit: int, after: str | None) -> None:
         raise InvalidInput(f"limit is not in 1 to {LARGEST_PAGE}")
     if after is not None:
         check_text("cursor 'after'", after)
+
+
+def check_range(first_step: float | None, last_step: float | None) -> tuple[float, float]:
+    """The first step and the last, both included; None leaves that end open."""
+    for name, step in (("first_step", first_step), ("last_step", last_step)):
+        if step is not None and math.isnan(step):
+            raise InvalidInput(f"{name} is not a number")
+    first, last = 0.0 if first_step is None else first_step, math.inf if last_step is None else last_step
+    if first > last:
+        raise InvalidInput(f"first_step {first:g} is after last_step {last:g}")
+    return max(first, 0.0), last
 
 
 def check_points(part: Points) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from app.rules.verdict import Severity
 from app.storage import listing, runs, standings
 from app.storage.database import Database
 from app.storage.listing import Listed, Wanted
-from app.storage.standings import StoredStanding
+from app.storage.standings import SEVERITY_RANK, StoredStanding
 
 SortBy = Literal["name", "created", "updated", "severity", "through_step"]
 ShownState = Literal["running", "stalled", "finished", "failed"]
@@ -138,8 +138,8 @@ def _checked(wanted: RunFilter) -> Wanted:
     if not 1 <= wanted.limit <= LARGEST_PAGE:
         raise InvalidInput(f"limit is not in 1 to {LARGEST_PAGE}")
     for moment in (wanted.since, wanted.until):
-        if moment is not None and moment.tzinfo is None:
-            raise InvalidInput(f"the time {moment.isoformat()} names no time zone: end it with Z for UTC")
+        if moment is not None:
+            _check_time(moment)
     if wanted.text:
         check_text("text to look for", wanted.text)
     return Wanted(
@@ -169,21 +169,26 @@ def _place(sort: SortBy, cursor: str) -> tuple[Any, str]:
     check_text("cursor 'after'", name)
     try:
         match sort:
-            case "name":
-                read: Any = name
-            case "severity":
-                read = int(value)
-            case "through_step":
-                read = float(value)
+            case "name" if not value:
+                return name, name
+            case "severity" if int(value) in SEVERITY_RANK.values():
+                return int(value), name
+            case "through_step" if float(value) >= -1:
+                return float(value), name
             case "created" | "updated":
-                read = datetime.fromisoformat(value)
+                return _check_time(datetime.fromisoformat(value)), name
     except ValueError:
-        read = None
-    if read is None or (sort == "name" and value) or (isinstance(read, datetime) and read.tzinfo is None):
-        raise InvalidInput(
-            f"the cursor 'after' is not one of runs sorted by {sort}: send the 'next' of the page before"
-        )
-    return read, name
+        pass
+    raise InvalidInput(f"the cursor 'after' is not one of runs sorted by {sort}: send the 'next' of the page before")
+
+
+def _check_time(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise InvalidInput(f"the time {moment.isoformat()} names no time zone: end it with Z for UTC")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"the time {moment.isoformat()} is out of range") from None
 
 
 def _row(run: Listed, stood: StoredStanding | None) -> RunRow:

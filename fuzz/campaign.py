@@ -17,7 +17,9 @@ import atheris
 
 with atheris.instrument_imports(include=["app"]):
     from fuzz.bounds import bounded
-    from fuzz.targets import TARGETS
+    from fuzz.targets import named
+
+    TARGET = named(sys.argv[1])
 
 _INSIDE = f"{os.sep}app{os.sep}"
 
@@ -53,8 +55,8 @@ def _kind(error: Exception) -> str:
 
 def main() -> None:
     """Does not return."""
-    target, findings = TARGETS[sys.argv[1]], _Findings(Path(sys.argv[2]))
-    check, mutated = bounded(target.check), target.mutated
+    findings = _Findings(Path(sys.argv[2]))
+    check, mutated = bounded(TARGET.check), TARGET.mutated
     warnings.simplefilter("error")
 
     def one(data: bytes) -> None:

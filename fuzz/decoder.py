@@ -4,6 +4,7 @@ The first byte of an input says where it is sent and how it is compressed, so th
 """
 
 import asyncio
+import atexit
 import gzip
 import json
 import random
@@ -58,6 +59,7 @@ _SEEDS = (
     b'r{"tags": {"team": "v"}, "commit": "9fceb02", "attempt": 3}',
 )
 _LOOP = asyncio.new_event_loop()
+atexit.register(_LOOP.close)
 
 
 class _Store:
@@ -201,7 +203,7 @@ def _mutated(data: bytes, most: int, chance: random.Random, mutate: Mutate) -> b
         return letter + mutate(body, most - 1)
 
 
-DECODER = Target(
+_DECODER = Target(
     name="decoder",
     check=_check,
     seeds=_seeds,
@@ -209,3 +211,5 @@ DECODER = Target(
     words=_WORDS,
     mutated=_mutated,
 )
+
+TARGETS = {_DECODER.name: _DECODER}

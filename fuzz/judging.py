@@ -93,10 +93,12 @@ def _seeds() -> Iterator[bytes]:
         yield head + b"\x00\x00\x00" + b"".join(curve + steps[number % 3] for curve in curves[: 1 + number % 3])
 
 
-RULES = Target(
+_RULES = Target(
     name="rules",
     check=_check,
     seeds=_seeds,
     covers=("app.diagnosis", "app.rules", "app.signals", "app.schedules", "app.curves"),
     most_bytes=256,
 )
+
+TARGETS = {_RULES.name: _RULES}

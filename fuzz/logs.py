@@ -93,7 +93,7 @@ def _everything() -> list[bytes]:
     return [data for seed in seeds for data in seed()]
 
 
-LOGS = (
+_LOGS = (
     Target(
         name="csv",
         check=checked(text(csv_file.read)),
@@ -168,3 +168,5 @@ LOGS = (
         most_bytes=4096,
     ),
 )
+
+TARGETS = {target.name: target for target in _LOGS}

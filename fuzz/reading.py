@@ -1,6 +1,8 @@
 """Ways to put an importer in front of bytes: as text, as one file, as the files of a folder, or found by content."""
 
+import atexit
 import io
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,8 +17,8 @@ from fuzz.target import promise
 
 Read = Callable[[bytes], Iterable[ImportedRun]]
 SEPARATOR = b"\n\0\n"  # between the files of a folder that is one input
-_MEMORY = Path("/dev/shm")  # a million files need no disk
-_SCRATCH = tempfile.TemporaryDirectory(prefix="curvewise-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None)
+_SCRATCH = Path(tempfile.mkdtemp(prefix="curvewise-fuzz-"))
+atexit.register(shutil.rmtree, _SCRATCH, ignore_errors=True)
 
 
 def checked(read: Read) -> Callable[[bytes], None]:
@@ -62,7 +64,7 @@ def text(read: Callable[[str, Iterable[str]], ImportedRun]) -> Read:
 
 def file(read: Callable[[Path], Iterable[ImportedRun]], name: str) -> Read:
     """One file of this name."""
-    path = Path(_SCRATCH.name) / name
+    path = _SCRATCH / name
 
     def reader(data: bytes) -> Iterable[ImportedRun]:
         path.write_bytes(data)
@@ -73,7 +75,7 @@ def file(read: Callable[[Path], Iterable[ImportedRun]], name: str) -> Read:
 
 def folder(read: Callable[[Path], Iterable[ImportedRun]], home: str, names: Sequence[str]) -> Read:
     """The files of a folder, one after the other in the bytes with SEPARATOR between them."""
-    root = Path(_SCRATCH.name) / home
+    root = _SCRATCH / home
     paths = [root / name for name in names]
 
     def reader(data: bytes) -> Iterable[ImportedRun]:

@@ -5,12 +5,12 @@ import traceback
 from pathlib import Path
 
 from fuzz.bounds import bounded
-from fuzz.targets import TARGETS
+from fuzz.targets import named
 
 
 def main() -> int:
     """0 when every input was fine."""
-    check, failed = bounded(TARGETS[sys.argv[1]].check), 0
+    check, failed = bounded(named(sys.argv[1]).check), 0
     for path in sorted(Path(sys.argv[2]).iterdir()):
         try:
             check(path.read_bytes())

@@ -8,9 +8,11 @@ when something was found. What was learned stays in .fuzz/TARGET, where the next
 import argparse
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -18,9 +20,10 @@ from pathlib import Path
 
 from fuzz.measure import Covered, covered
 from fuzz.target import Target
-from fuzz.targets import TARGETS
+from fuzz.targets import NAMES, named
 
 _HOME = Path(".fuzz")
+_MEMORY = Path("/dev/shm")  # a million files need no disk
 _LONGEST_S = 60  # one input, on the clock, before libFuzzer ends the campaign: bounds.py judges what is slow
 _MOST_MIB = 3072  # the whole campaign, libFuzzer's corpus included
 
@@ -63,9 +66,16 @@ def fuzz(target: Target, home: Path, inputs: int, seconds: int) -> Figures:
     ]
     command = [sys.executable, "-m", "fuzz.campaign", target.name, str(found), *flags, str(corpus)]
     began = time.perf_counter()
-    done = subprocess.run(
-        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as scratch:
+        done = subprocess.run(
+            command,
+            check=False,
+            env=os.environ | {"TMPDIR": scratch},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
     took = time.perf_counter() - began
     (home / f"{target.name}.log").write_text(done.stdout)
     for said in re.findall(r"^FOUND .*$", done.stdout, re.MULTILINE):
@@ -94,7 +104,7 @@ def _last(pattern: str, text: str) -> int:
 def main() -> int:
     """0 when nothing was found, 1 when something was, 2 when there is nothing to fuzz with."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target", choices=[*TARGETS, "all"])
+    parser.add_argument("target", choices=[*NAMES, "all"])
     parser.add_argument("--inputs", type=int, default=0, metavar="N", help="end after so many inputs")
     parser.add_argument(
         "--seconds", type=int, default=0, metavar="S", help="end after so long; 60 when nothing is given"
@@ -109,9 +119,9 @@ def main() -> int:
         return 2
     seconds = given.seconds or (0 if given.inputs else 60)
     failed = False
-    for name in TARGETS if given.target == "all" else [given.target]:
-        figures = fuzz(TARGETS[name], given.home, given.inputs, seconds)
-        measured = covered(TARGETS[name], given.home / name) if given.coverage else Covered()
+    for name in NAMES if given.target == "all" else [given.target]:
+        figures = fuzz(named(name), given.home, given.inputs, seconds)
+        measured = covered(named(name), given.home / name) if given.coverage else Covered()
         print(figures.line() + measured.words(), flush=True)
         with (given.home / "figures.jsonl").open("a") as log:
             log.write(json.dumps(asdict(figures) | asdict(measured)) + "\n")

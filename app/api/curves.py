@@ -1,6 +1,7 @@
 """Curves out, as they are stored or thinned for a drawing."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query
@@ -85,6 +86,12 @@ def get_curves(
         list[str] | None,
         Query(max_length=1000, description="Only this curve, by the name that the job gave it; may be repeated."),
     ] = None,
+    first_step: Annotated[
+        float | None, Query(ge=0, allow_inf_nan=False, description="Only points from this step on [steps].")
+    ] = None,
+    last_step: Annotated[
+        float | None, Query(ge=0, allow_inf_nan=False, description="Only points through this step [steps].")
+    ] = None,
     format: Annotated[  # noqa: A002 - the name of the query parameter
         Format | None, Query(description="The format of the reply; goes before Accept. JSON when neither says.")
     ] = None,
@@ -92,18 +99,22 @@ def get_curves(
 ) -> Response:
     """The curves of a run, losslessly: every number reads back as the same 64-bit float.
 
+    With `first_step` and `last_step`, a drawing that is zoomed into gets the points of that stretch, thinned to
+    `max_points` only where there are more of them there.
+
     NDJSON and Arrow leave in pieces, each curve in step order, and cost the server the same memory for any length:
     ask for them where a run may be long. A reply that breaks off was not the whole.
     """
     chosen = format or choose(accept, _FORMATS)
     headers = {"Vary": "Accept"}
+    read = partial(service.read_curves, project, run, names=name, first_step=first_step, last_step=last_step)
     if chosen != "json":
         if max_points is None:
-            pieces = service.stream_curves(project, run, names=name)
+            pieces = service.stream_curves(project, run, names=name, first_step=first_step, last_step=last_step)
         else:
-            pieces = iter(service.read_curves(project, run, names=name, max_points=max_points).values())
+            pieces = iter(read(max_points=max_points).values())
         encode = ndjson if chosen == "ndjson" else arrow
         return StreamingResponse(encode(pieces), 200, headers, _FORMATS[chosen])
-    curves = service.read_curves(project, run, names=name, max_points=max_points)
+    curves = read(max_points=max_points)
     columns = {c.name: {"steps": c.steps.tolist(), "values": c.values.tolist()} for c in curves.values()}
     return reply({"curves": columns}, 200, headers)

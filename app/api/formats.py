@@ -72,5 +72,6 @@ def _curves(service: Service, run: Run, at_step: float | None, *, every: bool) -
     """Those that have a role, and where `every` is meant as many of the others as a report shows."""
     others = [curve.name for curve in run.curves if not curve.role][: html.MOST_CHARTS if every else 0]
     names = [curve.name for curve in run.curves if curve.role] + others
-    found = service.read_curves(run.project, run.run, names=names, max_points=2 * MOST_POINTS) if names else {}
-    return found if at_step is None else {name: curve.through(at_step) for name, curve in found.items()}
+    if not names:
+        return {}
+    return service.read_curves(run.project, run.run, names=names, max_points=2 * MOST_POINTS, last_step=at_step)

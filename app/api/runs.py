@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import Field, JsonValue
 
@@ -16,7 +16,6 @@ from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
 from app.api.service import ServiceHere
 from app.api.wire import (
     NO_CONTROL_CHARACTERS,
-    After,
     Attempt,
     ContextIn,
     Limit,
@@ -27,9 +26,12 @@ from app.api.wire import (
     Strictly,
     reply,
 )
+from app.errors import InvalidInput
 from app.limits import LONGEST_NAME
+from app.listing import RunFilter, ShownState, SortBy, find_runs
 from app.nouns import RunUpdate
 from app.rules.context import RunState
+from app.rules.verdict import Severity
 
 router = APIRouter(tags=["runs"])
 
@@ -87,6 +89,18 @@ class CurveOut(Out):
     last_step: Annotated[float, Field(ge=0, description="The greatest step stored [steps].")]
 
 
+class ChipOut(Out):
+    """A finding that has fired, in short; the diagnosis has its evidence and what to do."""
+
+    code: Annotated[str, Field(description="The rule's stable code.", examples=["CW005"])]
+    rule: Annotated[str, Field(description="The rule's name.", examples=["overfitting"])]
+    severity: Annotated[Severity, Field(description="How soon a person should look.")]
+    confidence: Annotated[float, Field(ge=0, le=1, description="The probability that it is right [0 to 1].")]
+    onset_step: Annotated[float, Field(ge=0, description="The step at which the pathology began [steps].")]
+    summary: Annotated[str, Field(description="What is wrong, in one sentence with its numbers.")]
+    fired_at: Annotated[datetime, Field(description="Since when it counts: it had held for a while [UTC].")]
+
+
 class RunOut(Out):
     """A run, without its points."""
 
@@ -107,10 +121,18 @@ class RunOut(Out):
     ]
     revision: Annotated[int, Field(ge=0, description="Grows with every change: points, facts or state [changes].")]
     curves: Annotated[list[CurveOut], Field(description="What is stored of each curve.")]
+    stalled_since: Annotated[
+        datetime | None,
+        Field(description="Since when a running job has sent nothing for unusually long [UTC]; null when it is not."),
+    ]
+    findings: Annotated[
+        list[ChipOut],
+        Field(description="Findings that have fired, the most severe first; judged in the background, seconds late."),
+    ]
 
 
 class RunPage(Page[RunOut]):
-    """One page of runs, in name order."""
+    """One page of runs."""
 
 
 _CONTEXT = {"num_classes": 10, "planned_steps": 12000}
@@ -128,6 +150,18 @@ _RUN: dict[str, Any] = {
     "rolled_up_at": None,
     "revision": 7,
     "curves": [{"name": "train/loss", "role": "train/loss", "points": 600, "first_step": 0.0, "last_step": 599.0}],
+    "stalled_since": None,
+    "findings": [
+        {
+            "code": "CW005",
+            "rule": "overfitting",
+            "severity": "warning",
+            "confidence": 0.93,
+            "onset_step": 420.0,
+            "summary": "val/loss has climbed 14 % above its best since step 420",
+            "fired_at": "2026-01-31T09:02:00Z",
+        }
+    ],
 }
 
 
@@ -191,15 +225,90 @@ def get_run(service: ServiceHere, project: ProjectName, run: RunName) -> Respons
         errors.UnknownProject,
         INVALID_INPUT,
         errors.StorageUnavailable,
-        description="One page of runs, in name order.",
+        description="One page of runs, in the order that was asked for.",
         example={"items": [_RUN], "next": None},
     ),
 )
-def list_runs(service: ServiceHere, project: ProjectName, limit: Limit = 100, after: After = None) -> Response:
-    """A project's runs, a page at a time."""
-    found = service.list_runs(project, limit=limit + 1, after=after)
-    shown = [RunOut.model_validate(run) for run in found[:limit]]
-    return reply(RunPage(items=shown, next=shown[-1].run if len(found) > limit else None))
+def list_runs(
+    service: ServiceHere,
+    project: ProjectName,
+    limit: Limit = 100,
+    after: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=LONGEST_NAME + 50,
+            pattern=NO_CONTROL_CHARACTERS,
+            description="Only runs after this place: the `next` of the page before, with the same `sort` and "
+            "`descending`. Sorted by name, that is a name.",
+        ),
+    ] = None,
+    finding: Annotated[
+        list[str] | None,
+        Query(
+            max_length=100,
+            description="Only runs of which a finding of this rule has fired, by code or name; may be repeated for any "
+            "of several.",
+        ),
+    ] = None,
+    severity: Annotated[
+        Severity | None,
+        Query(description="Only runs with a finding at least so severe; with `finding`, one finding is both."),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        Query(
+            max_length=100, description="Only runs with this tag, written `key=value`; may be repeated for all of them."
+        ),
+    ] = None,
+    text: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=LONGEST_NAME,
+            pattern=NO_CONTROL_CHARACTERS,
+            description="Only runs whose name holds this, in capitals or not.",
+        ),
+    ] = None,
+    state: Annotated[
+        ShownState | None,
+        Query(
+            description="Only runs in this state. `stalled` are running jobs that have gone silent, `running` the rest."
+        ),
+    ] = None,
+    since: Annotated[
+        datetime | None, Query(description="Only runs that last changed then or later [RFC 3339, with a time zone].")
+    ] = None,
+    until: Annotated[
+        datetime | None, Query(description="Only runs that last changed before then [RFC 3339, with a time zone].")
+    ] = None,
+    sort: Annotated[SortBy, Query(description="What to sort by; equal ones by name.")] = "name",
+    descending: Annotated[bool, Query(description="The largest, latest or worst first.")] = False,
+) -> Response:
+    """A project's runs, a page at a time, filtered and sorted by what is known of them; no point is read."""
+    wanted = RunFilter(
+        findings=finding or (),
+        severity=severity,
+        tags=[_tag(one) for one in tag or ()],
+        text=text or "",
+        state=state,
+        since=since,
+        until=until,
+        sort=sort,
+        descending=descending,
+        limit=limit,
+        after=after,
+    )
+    found = find_runs(service.database, project, wanted)
+    shown = [RunOut.model_validate(run) for run in service.get_runs(project, [row.run for row in found.rows])]
+    return reply(RunPage(items=shown, next=found.next))
+
+
+def _tag(written: str) -> tuple[str, str]:
+    name, equals, value = written.partition("=")
+    if not equals:
+        raise InvalidInput(f"query.tag: {written[:100]!r} is no tag; write key=value")
+    return name, value
 
 
 @router.post(

@@ -146,7 +146,7 @@ class Out(BaseModel):
 class Page(Out, Generic[Item]):
     """One page of a list."""
 
-    items: Annotated[list[Item], Field(description="The items of this page, in name order.")]
+    items: Annotated[list[Item], Field(description="The items of this page, in order.")]
     next: Annotated[
         str | None, Field(description="Send it as `after` to get the next page; null when there is no more.")
     ]

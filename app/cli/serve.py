@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import threading
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -17,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from app.api.app import create_app
 from app.cli.console import say
 from app.errors import CurvewiseError
+from app.meters import SHARED
 from app.settings import PREFIX, Settings, settings_from
 from app.storage.database import Database, make_engine
 from app.storage.migrate import prepare
@@ -87,8 +89,11 @@ def _run(settings: Settings, listening: socket.socket) -> None:
     # Worker processes import the application anew: the environment is how settings reach them.
     for name, value in settings.model_dump().items():
         os.environ[PREFIX + name.upper()] = str(value)
-    supervisor = Multiprocess(_config("app.api.app:create_app_from_environ", settings), sockets=[listening])
-    supervisor.run()
+    # Any worker may be asked what all of them have counted.
+    with TemporaryDirectory(prefix="curvewise-metrics-") as counted:
+        os.environ.setdefault(SHARED, counted)
+        supervisor = Multiprocess(_config("app.api.app:create_app_from_environ", settings), sockets=[listening])
+        supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         sys.exit(STARTUP_FAILURE)
 

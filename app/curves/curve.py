@@ -34,6 +34,12 @@ class Curve:
         end = int(np.searchsorted(self.steps, step, side="right"))
         return Curve(self.name, self.steps[:end], self.values[:end])
 
+    def between(self, first_step: float, last_step: float) -> "Curve":
+        """The points from `first_step` through `last_step`, both included."""
+        begin = int(np.searchsorted(self.steps, first_step, side="left"))
+        end = int(np.searchsorted(self.steps, last_step, side="right"))
+        return Curve(self.name, self.steps[begin:end], self.values[begin:end])
+
     def finite(self) -> "Curve":
         """The curve without its NaN and infinite points."""
         keep = np.isfinite(self.values)

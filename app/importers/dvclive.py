@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from app.curves.curve import Curve
 from app.errors import UnreadableFile
 from app.importers import csv_file
 from app.importers.imported import ImportedRun
+from app.importers.yaml_file import read_mapping
 
 _METRICS = Path("plots/metrics")
 
@@ -38,12 +37,16 @@ def read(folder: Path) -> list[ImportedRun]:
                 curves[name] = replace(curve, name=name)  # the header has the last part of the name alone
     if not curves:
         raise UnreadableFile(str(folder), "no metric was logged in this DVCLive folder")
-    return [ImportedRun(curves=curves, notes=tuple(notes), source="DVCLive", config=_params(folder / "params.yaml"))]
+    config, said = _params(folder / "params.yaml")
+    notes += said
+    return [ImportedRun(curves=curves, notes=tuple(notes), source="DVCLive", config=config)]
 
 
-def _params(file: Path) -> Mapping[str, object]:
+def _params(file: Path) -> tuple[Mapping[str, object], list[str]]:
+    """What it holds, and what to tell: a configuration that cannot be read costs no number."""
+    if not file.is_file():
+        return {}, []
     try:
-        found = yaml.safe_load(file.read_text(errors="replace")) if file.is_file() else {}
-    except yaml.YAMLError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        return read_mapping(file), []
+    except UnreadableFile as error:
+        return {}, [f"{file.name} is left out: {error.reason}"]

@@ -37,6 +37,8 @@ def read(path: str, text: str) -> ImportedRun:
         raise UnreadableFile(path, f"{error.msg} (column {error.colno})", error.lineno) from error
     except RecursionError as error:
         raise UnreadableFile(path, "nested too deep") from error
+    except ValueError as error:
+        raise UnreadableFile(path, "an integer of thousands of digits, which no float64 holds") from error
     if isinstance(document, dict) and isinstance(document.get("log_history"), list):
         return _trainer_state(path, document)
     if isinstance(document, dict) and isinstance(document.get("history"), dict):
@@ -80,7 +82,9 @@ def _caveats(loss: Curve | None, every: object) -> Iterator[str]:
     if np.isfinite(loss.values).all():  # else the filter was off
         yield Lie.NON_FINITE_HIDDEN.said(_FILTERED)
     finite = loss.finite().values
-    if (finite == np.round(finite, _DECIMALS)).all():
+    with np.errstate(over="ignore"):  # the largest cannot be rounded so, and then are not equal to it
+        rounded = np.round(finite, _DECIMALS)
+    if (finite == rounded).all():
         yield Lie.ROUNDED.said(_ROUNDED)
 
 

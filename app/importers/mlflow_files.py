@@ -7,11 +7,10 @@ takes the step of those for 0.
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from app.errors import UnreadableFile
 from app.importers.imported import ImportedRun
 from app.importers.mlflow_runs import Point, state_of, to_run
+from app.importers.yaml_file import read_mapping
 
 _NAME_TAG = "mlflow.runName"
 
@@ -23,7 +22,7 @@ def is_run(folder: Path) -> bool:
 
 def read(folder: Path) -> ImportedRun:
     """Read one run. Raises UnreadableFile when it holds no number or a line of it cannot be meant, and OSError."""
-    meta = _meta(folder / "meta.yaml")
+    meta = read_mapping(folder / "meta.yaml")
     notes: list[str] = []
     points = {}
     for file in _files(folder / "metrics"):
@@ -42,15 +41,7 @@ def read(folder: Path) -> ImportedRun:
 
 def is_deleted(folder: Path) -> bool:
     """Whether the run was deleted, which leaves it on disk. Raises UnreadableFile, OSError."""
-    return bool(_meta(folder / "meta.yaml").get("lifecycle_stage") == "deleted")
-
-
-def _meta(file: Path) -> dict[str, object]:
-    try:
-        found = yaml.safe_load(file.read_text(errors="replace"))
-    except yaml.YAMLError as error:
-        raise UnreadableFile(str(file), "not readable as YAML") from error
-    return found if isinstance(found, dict) else {}
+    return bool(read_mapping(folder / "meta.yaml").get("lifecycle_stage") == "deleted")
 
 
 def _files(folder: Path) -> list[Path]:
@@ -72,6 +63,13 @@ def _points(file: Path, notes: list[str]) -> Iterator[Point]:
             notes.append(f"{file.name}: line {number} is torn: left out")
             return
         try:
-            yield Point(int(fields[0]), float(fields[1]), int(fields[2]) if len(fields) > 2 else None)
+            yield Point(int(fields[0]), float(fields[1]), _step(fields[2]) if len(fields) > 2 else None)
         except (ValueError, IndexError) as error:
             raise UnreadableFile(str(file), f"{line[:60]!r} is not `timestamp value step`", number) from error
+
+
+def _step(text: str) -> int:
+    step = int(text)
+    if not -(2**63) <= step < 2**63:  # MLflow's steps are of 64 bits
+        raise ValueError
+    return step

@@ -46,7 +46,7 @@ def to_run(
     """Points by metric, in the order they were written -> a run. Raises UnreadableFile when there is none."""
     said = list(notes)
     curves: dict[str, Curve] = {}
-    unordered, negative = [], 0
+    unordered, placeless = [], 0
     for metric, logged in points.items():
         in_time = sorted(logged, key=lambda point: point.time)
         if len(logged) > 1 and all(not point.step for point in logged):
@@ -56,15 +56,15 @@ def to_run(
             steps = np.array([point.step or 0 for point in in_time], dtype=np.float64)
         values = np.array([point.value for point in in_time], dtype=np.float64)
         fine = (steps >= 0) & (steps <= MAX_STEP)
-        negative += int(np.count_nonzero(~fine))
+        placeless += int(np.count_nonzero(~fine))
         if fine.any():
             curves[metric] = make_curve(metric, steps[fine], values[fine])
     if not curves:
         raise UnreadableFile(path, "no metric was logged in this MLflow run")
     if unordered:
         said.append(_UNORDERED.format(", ".join(unordered)))
-    if negative:
-        said.append(f"{negative} points at negative steps left out")
+    if placeless:
+        said.append(f"{placeless} points at steps below 0 or above 2**53 left out")
     return ImportedRun(
         curves=curves, state=state, notes=tuple(said), source="MLflow", name=name, config=config, tags=tags
     )

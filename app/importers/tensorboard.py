@@ -14,6 +14,7 @@ import numpy as np
 
 from app.curves.attempts import AttemptPoints, resolve
 from app.curves.curve import Curve
+from app.curves.points import MAX_STEP
 from app.errors import UnreadableFile
 from app.importers import tfrecord
 from app.importers.imported import ImportedRun
@@ -78,7 +79,7 @@ class _Folder:
         self.tags: dict[str, list[AttemptPoints]] = {}
         self.scalar_tensors: set[bytes] = set()
         self.single = False
-        self.negative = 0
+        self.placeless = 0
         self.notes: list[str] = []
 
     def add_file(self, path: Path, number: int) -> None:
@@ -107,8 +108,8 @@ class _Folder:
             number = self._scalar(value)
             if number is None:
                 continue
-            if event.step < 0:
-                self.negative += 1
+            if not 0 <= event.step <= MAX_STEP:
+                self.placeless += 1
                 continue
             found = points.setdefault(value.tag, _Points())
             found.steps.append(event.step)
@@ -142,8 +143,8 @@ def read(files: Sequence[Path]) -> ImportedRun:
     curves = folder.curves()
     if not curves:
         raise UnreadableFile(str(files[0]), "; ".join(["no scalar in these TensorBoard events", *folder.notes]))
-    if folder.negative:
-        folder.notes.append(f"{folder.negative} scalars at negative steps left out")
+    if folder.placeless:
+        folder.notes.append(f"{folder.placeless} scalars at steps below 0 or above 2**53 left out")
     run = ImportedRun(curves=curves, notes=tuple(folder.notes), source="TensorBoard")
     return run.with_caveats(SINGLE) if folder.single else run
 

@@ -13,10 +13,11 @@ from app.errors import InvalidInput
 from app.listing import standing_of
 from app.nouns import Run
 from app.pages.configs import as_text, flat
-from app.pages.drawing import Options, choice_of, curves_to_draw, drawn
+from app.pages.drawing import HEIGHT, Options, choice_of, curves_to_draw, drawn
 from app.pages.render import page, part, query
 from app.pages.service import ServiceHere
 from app.pages.vega import VEGA, begin_packing
+from app.reports import words
 from app.reports.chart import compare_chart
 from app.reports.points import metrics
 from app.rules.catalogue import CATALOGUE
@@ -86,7 +87,15 @@ def get_compare_chart(service: ServiceHere, project: str, options: Annotated[Com
     roles = service.get_project(project).roles
     metric = options.metric or next((name for one in curves.values() for name in metrics(one, roles)), "loss")
     return drawn(
-        compare_chart(curves, roles=roles, metric=metric, smoothing=options.smoothing, x=options.x, log_y=options.log)
+        compare_chart(
+            curves,
+            roles=roles,
+            metric=metric,
+            smoothing=options.smoothing,
+            x=options.x,
+            log_y=options.log,
+            height=HEIGHT,
+        )
     )
 
 
@@ -121,8 +130,12 @@ def _configs(runs: Sequence[Run]) -> tuple[list[tuple[str, list[str | None]]], l
 
 def _told(run: Run) -> dict[str, str]:
     """Config, tags and context of a run as lines of text; nested config by dotted keys."""
-    facts = {"num_classes": run.context.num_classes, "planned_steps": run.context.planned_steps}
-    facts |= {"schedule": run.context.schedule}
+    planned = run.context.planned_steps
+    facts = {
+        "num_classes": run.context.num_classes,
+        "planned_steps": None if planned is None else words.step(planned),
+        "schedule": run.context.schedule,
+    }
     told = {key: as_text(value) for key, value in flat(run.config).items()}
     told |= {f"context: {key}": as_text(value) for key, value in facts.items() if value is not None}
     told |= {f"tag: {key}": value for key, value in run.tags.items()}

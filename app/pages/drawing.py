@@ -16,6 +16,7 @@ from app.reports.points import Axis, axes, metrics
 from app.reports.theme import Theme, config
 from app.service import Service
 
+HEIGHT = 384  # of a chart [pixels]
 MOST_POINTS = 4000  # read of a curve, to be thinned to the columns of a screen: extremes of both survive
 
 THEMES: Sequence[Theme] = ("light", "dark")

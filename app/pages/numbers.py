@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from app.curves.curve import Curve
+from app.curves.curve import Curve, FloatArray
 from app.pages.drawing import Step
 from app.pages.render import page
 from app.pages.service import ServiceHere
@@ -58,7 +58,7 @@ def rows_of(curves: Mapping[str, Curve], most: int) -> list[Row]:
     return [(step, [at[name].get(step) for name in curves]) for step in chosen.tolist()]
 
 
-def _evenly(steps: np.ndarray, most: int) -> np.ndarray:
+def _evenly(steps: FloatArray, most: int) -> FloatArray:
     if len(steps) <= most:
         return steps
-    return steps[np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))]
+    return np.asarray(steps[np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))])

@@ -52,7 +52,7 @@ def _environment() -> Environment:
         "number": words.number,
         "step": words.step,
         "confidence": words.confidence,
-        "count": lambda n, word: f"{n:,} {word}{'' if n == 1 else 's'}",
+        "counted": lambda n, word: f"{n:,} {word}{'' if n == 1 else 's'}",
         "part": part,
         "query": query,
         "title": lambda rule: rule.replace("_", " ").capitalize(),

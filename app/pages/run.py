@@ -1,7 +1,7 @@
 """One run: its curves with the findings drawn on them, and beside them the audit."""
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
@@ -11,12 +11,12 @@ from app.diagnosis import Diagnosis
 from app.listing import standing_of
 from app.nouns import Run
 from app.pages.configs import as_text, flat
-from app.pages.drawing import Options, Zoomed, choice_of, curves_to_draw, drawn
+from app.pages.drawing import HEIGHT, Options, Zoomed, choice_of, curves_to_draw, drawn
 from app.pages.render import page, part, query
 from app.pages.service import ServiceHere
 from app.pages.vega import VEGA, begin_packing
 from app.reports import words
-from app.reports.audit import audit
+from app.reports.audit import Unjudged, audit
 from app.reports.chart import chart
 from app.reports.points import metrics
 from app.service import Service
@@ -87,22 +87,33 @@ def get_chart(service: ServiceHere, project: str, run: str, options: Annotated[Z
         smoothing=options.smoothing,
         x=options.x,
         log_y=options.log,
+        height=HEIGHT,
     )
     return drawn(spec)
 
 
-def _judged(service: Service, run: Run, options: Options) -> dict[str, object]:
+def _judged(service: Service, run: Run, options: Options) -> dict[str, Any]:
     diagnosis = service.diagnose(run.project, run.run, at_step=options.at_step)
+    audited = audit(diagnosis)
     return {
         "run": run,
         "options": options,
-        "audit": audit(diagnosis),
+        "audit": audited,
+        "unjudged": _by_reason(audited.unjudged),
         "chart_says": _chart_says(diagnosis),
         **_standing(service, run),
     }
 
 
-def _standing(service: Service, run: Run) -> Mapping[str, object]:
+def _by_reason(unjudged: Sequence[Unjudged]) -> list[list[Unjudged]]:
+    """What cannot be judged for one reason stands together: one thing to log helps all of it."""
+    found: dict[tuple[str, str], list[Unjudged]] = {}
+    for one in unjudged:
+        found.setdefault((one.reason, one.log_this), []).append(one)
+    return list(found.values())
+
+
+def _standing(service: Service, run: Run) -> dict[str, Any]:
     """A run that ended is not stalled, whatever the monitor last saw of it."""
     known = standing_of(service.database, run.project, run.run)
     stalled = known.stalled_since if run.context.state == "running" else None

@@ -11,7 +11,7 @@ from app.diagnosis import Diagnosis
 from app.errors import InvalidInput
 from app.reports import marks, series, words
 from app.reports.notes import Notes, notes
-from app.reports.points import MOST_POINTS, SMOOTHING, Axis, Row, at, coordinate, rows
+from app.reports.points import MOST_POINTS, SMOOTHING, Axis, Row, at, coordinate, rows, suits_log
 from app.reports.series import Look
 from app.reports.theme import Theme, config
 
@@ -76,14 +76,13 @@ def report_chart(
     theme: Theme = "light",
 ) -> Spec:
     """The chart as reports show it, where nobody can turn a knob: smoothed, and on the axis that suits the metric."""
-    log_y = suits_log(curves, roles, metric)
     return chart(
         diagnosis,
         curves,
         roles=roles,
         metric=metric,
         smoothing=SMOOTHING,
-        log_y=log_y,
+        log_y=suits_log(curves, roles, metric),
         height=height,
         most=most,
         theme=theme,
@@ -137,17 +136,6 @@ def _whole(
         "layer": layers,
         "resolve": {"legend": {"color": "independent", "strokeDash": "independent"}},
     }
-
-
-def suits_log(curves: Mapping[str, Curve], roles: Mapping[str, str] | None = None, metric: str = "loss") -> bool:
-    """Whether a metric is above zero and spans so much that a linear axis would hide most of it."""
-    numbers = [value for row in rows(curves, roles=roles, metric=metric) if isinstance(value := row["value"], float)]
-    levels = [
-        v
-        for row in rows(curves, roles=roles, metric=metric, smoothing=SMOOTHING)
-        if isinstance(v := row["smooth"], float)
-    ]
-    return bool(numbers) and min(numbers) > 0 and max(levels) > 20 * min(levels)
 
 
 def _description(diagnosis: Diagnosis, metric: str) -> str:

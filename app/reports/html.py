@@ -14,13 +14,14 @@ from typing import Any
 
 import jinja2
 
+from app.checks.check import Check
 from app.curves.curve import Curve
 from app.diagnosis import Diagnosis
 from app.reports import words
 from app.reports.audit import Found, audit
-from app.reports.chart import HEIGHT, report_chart, suits_log
+from app.reports.chart import HEIGHT, report_chart
 from app.reports.pictures import svg
-from app.reports.points import metrics
+from app.reports.points import metrics, suits_log
 from app.reports.script import script
 from app.reports.theme import config
 
@@ -35,10 +36,18 @@ def render(diagnosis: Diagnosis, curves: Mapping[str, Curve], *, roles: Mapping[
 
 
 def render_many(
-    runs: Sequence[tuple[Diagnosis, Mapping[str, Curve]]], *, roles: Mapping[str, str] | None = None
+    runs: Sequence[tuple[Diagnosis, Mapping[str, Curve]]],
+    *,
+    roles: Mapping[str, str] | None = None,
+    checks: Sequence[Check] = (),
 ) -> str:
-    """Several runs in one file, a section each, in the order given."""
+    """Several runs in one file, a section each, in the order given. checks: what came of each, to be told above it."""
     sections = [_section(index, *run, roles or {}) for index, run in enumerate(runs)]
+    for section, check in zip(sections, checks, strict=False):
+        section["name"] = words.plain(check.name)
+        section["outcome"] = check.outcome
+        section["reasons"] = [words.plain(reason.text) for reason in check.reasons]
+        section["reasons"] += [words.plain(c.reason) for c in check.comparisons if c.relation in ("same", "better")]
     title = f"Curvewise: {sections[0]['name']}" if len(sections) == 1 else f"Curvewise: {len(sections)} runs"
     style, drawing, vega = _file("report.css"), _file("report.js"), script()
     policy = (
@@ -65,6 +74,8 @@ def _section(index: int, diagnosis: Diagnosis, curves: Mapping[str, Curve], role
         "standing": words.standing(diagnosis),
         "counted": words.counted(diagnosis),
         "checked": f"{len(told.fine)} checked and fine, {len(told.unjudged)} not judged",
+        "outcome": "",
+        "reasons": [],
         "findings": [_finding(found) for found in told.findings],
         "fine": told.fine,
         "unjudged": told.alike(),

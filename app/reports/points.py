@@ -17,6 +17,7 @@ Row = dict[str, float | str | None]
 
 SMOOTHING = 0.6  # where nobody says how much
 MOST_POINTS = 2000  # of a curve: a screen has fewer columns
+_LOG_FROM = 20.0  # times its lowest level: a course that spans more is drawn on a logarithmic axis
 _SMOOTHED_OVER = 1000  # columns of a chart: the smoothing is per column, whatever was logged
 _LOOKED_AT = ("loss", "accuracy", "error", "perplexity", "lr")
 _TIMES = ("time", "_runtime", "runtime", "seconds", "wall_time", "_timestamp", "timestamp")
@@ -58,6 +59,16 @@ def rows(
                 curve, split, metric, smoothed(curve, smoothing), {k: c for k, c in beside.items() if c}, most
             )
     return found
+
+
+def suits_log(curves: Mapping[str, Curve], roles: Mapping[str, str] | None = None, metric: str = "loss") -> bool:
+    """Whether a metric is above zero and its course spans so much that a linear axis would hide most of it."""
+    drawn = [curve.finite() for name, _, curve in _shown(curves, roles or {}) if name == metric]
+    drawn = [curve for curve in drawn if len(curve)]
+    if not drawn or min(float(curve.values.min()) for curve in drawn) <= 0:
+        return False
+    levels = [smoothed(curve, SMOOTHING).values for curve in drawn]
+    return max(float(level.max()) for level in levels) > _LOG_FROM * min(float(level.min()) for level in levels)
 
 
 def coordinate(curves: Mapping[str, Curve], roles: Mapping[str, str], kind: str) -> Curve | None:

@@ -257,22 +257,29 @@ def first_steps(connection: Connection, run_id: int) -> dict[int, float]:
     return {attempt: first for attempt, first in connection.execute(query) if first is not None}
 
 
-def read(connection: Connection, run_id: int, names: Sequence[str]) -> dict[str, Curve]:
+def read(
+    connection: Connection, run_id: int, names: Sequence[str], within: tuple[float, float] = (0.0, math.inf)
+) -> dict[str, Curve]:
     """The curves of these raw names, in name order, as a reader sees them: attempts and repeated steps resolved.
 
-    Raises CorruptBlock.
+    within: only the points from this step through that one. Raises CorruptBlock.
     """
     ids = curve_ids(connection, run_id, names)
     trained = first_steps(connection, run_id)
+    first, last = within
     query = (
         select(chunks.c.curve, chunks.c.attempt, chunks.c.block)
         .where(chunks.c.run_id == run_id, chunks.c.curve.in_(ids.values()))
         .order_by(chunks.c.curve, chunks.c.attempt, chunks.c.sequence)
     )
+    if first > 0:
+        query = query.where(chunks.c.last_step >= first)
+    if last < math.inf:
+        query = query.where(chunks.c.first_step <= last)
     parts: dict[int, list[AttemptPoints]] = {curve: [] for curve in ids.values()}
     for (curve, attempt), rows in groupby(connection.execute(query), lambda row: (row[0], row[1])):
         parts[curve].append(_attempt(attempt, [row[2] for row in rows]))
-    return {name: resolve(name, parts[curve], trained) for name, curve in ids.items()}
+    return {name: resolve(name, parts[curve], trained).between(first, last) for name, curve in ids.items()}
 
 
 def _attempt(attempt: int, blocks: Sequence[bytes]) -> AttemptPoints:

@@ -34,19 +34,23 @@ class _Chunk:
     last_step: float
 
 
-def pieces(database: Database, run_id: int, names: Sequence[str]) -> Iterator[Curve]:
+def pieces(
+    database: Database, run_id: int, names: Sequence[str], within: tuple[float, float] = (0.0, math.inf)
+) -> Iterator[Curve]:
     """Each of these curves in name order, as one or more stretches in step order; none is empty.
 
-    Raises UnknownRun when the run is deleted meanwhile, CorruptBlock, StorageUnavailable.
+    within: only the points from this step through that one. Raises UnknownRun when the run is deleted meanwhile,
+    CorruptBlock, StorageUnavailable.
     """
     with database.reading() as connection:
         ids = curve_ids(connection, run_id, names)
     for name, curve in ids.items():
-        after = -math.inf
-        while after < math.inf:
+        first, last = within
+        after = math.nextafter(first, -math.inf)
+        while after < last:
             with database.reading() as connection:
                 piece, after = _piece(connection, (run_id, curve), name, after)
-            if len(piece):
+            if len(piece := piece.between(first, last)):
                 yield piece
 
 

@@ -44,10 +44,19 @@ def read_for_rules(connection: Connection, run_id: int, names: Sequence[str]) ->
     }
 
 
-def read_for_display(connection: Connection, run_id: int, names: Sequence[str], max_points: int) -> dict[str, Curve]:
-    """At most so many of each curve's own points: ends, extremes and what is not finite. Raises CorruptBlock."""
+def read_for_display(
+    connection: Connection,
+    run_id: int,
+    names: Sequence[str],
+    max_points: int,
+    within: tuple[float, float] = (0.0, math.inf),
+) -> dict[str, Curve]:
+    """At most so many of each curve's own points: ends, extremes and what is not finite.
+
+    within: of the points from this step through that one; all of them when they are no more. Raises CorruptBlock.
+    """
     read = {}
-    for name, found in _chunks(connection, run_id, names).items():
+    for name, found in _chunks(connection, run_id, names, within).items():
         # All of a curve that is short enough, whether or not parts of it have bins.
         stretches = found.stretches(max_points) if found.points > max_points else []
         read[name] = thinned_for_display(stretches, found.rest(), max_points)
@@ -57,7 +66,15 @@ def read_for_display(connection: Connection, run_id: int, names: Sequence[str], 
 class _Found:
     """The chunks of one curve, shared out between bins and points: first `stretches`, then the `rest`."""
 
-    def __init__(self, connection: Connection, key: tuple[int, int], name: str, trained: Mapping[int, float]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        key: tuple[int, int],
+        name: str,
+        trained: Mapping[int, float],
+        within: tuple[float, float],
+    ) -> None:
+        self._within = within
         self._connection = connection
         self._key = key
         self._name = name
@@ -67,10 +84,16 @@ class _Found:
         self.points = 0
 
     def add(self, chunk: _Chunk) -> None:
-        """One more, unless a later attempt hides all of it."""
-        if chunk.first_step < self._hidden_from(chunk.attempt):
+        """One more, unless a later attempt hides all of it or no step of it is wanted."""
+        first, last = self._within
+        if (
+            chunk.first_step < self._hidden_from(chunk.attempt)
+            and first <= chunk.last_step
+            and chunk.first_step <= last
+        ):
             self._chunks.append(chunk)
-            self.points += chunk.points
+            # Of one that is wanted in part it is not known how many are, so it is read by its points.
+            self.points += chunk.points if self._wanted_whole(chunk) else 0
 
     def stretches(self, most_non_finite: int) -> list[Bins]:
         """The bins of chunks that are seen whole and alone in their stretch of steps; the chunks are done with.
@@ -79,7 +102,7 @@ class _Found:
         """
         found, left = [], []
         for chunk, alone in self._by_step():
-            whole = chunk.last_step < self._hidden_from(chunk.attempt)
+            whole = chunk.last_step < self._hidden_from(chunk.attempt) and self._wanted_whole(chunk)
             bins = bin_format.decode(self._name, chunk.bins) if alone and whole and chunk.bins else None
             if bins is None or (not bins.complete and bins.points - bins.counts.sum() <= most_non_finite):
                 left.append(chunk)
@@ -97,7 +120,10 @@ class _Found:
         for attempt, same in groupby(chunks, lambda chunk: chunk.attempt):
             points = [decode(chunk.block or fetched[attempt, chunk.sequence]) for chunk in same]
             parts.append(AttemptPoints(attempt, joined([s for s, _ in points]), joined([v for _, v in points])))
-        return resolve(self._name, parts, self._trained)
+        return resolve(self._name, parts, self._trained).between(*self._within)
+
+    def _wanted_whole(self, chunk: _Chunk) -> bool:
+        return self._within[0] <= chunk.first_step and chunk.last_step <= self._within[1]
 
     def _hidden_from(self, attempt: int) -> float:
         if attempt not in self._hidden:  # asked for every chunk, and there are hundreds in a tail
@@ -114,11 +140,13 @@ class _Found:
             reached = max(reached, chunk.last_step)
 
 
-def _chunks(connection: Connection, run_id: int, names: Sequence[str]) -> dict[str, _Found]:
+def _chunks(
+    connection: Connection, run_id: int, names: Sequence[str], within: tuple[float, float] = (0.0, math.inf)
+) -> dict[str, _Found]:
     """By name; all of them with one statement."""
     ids = curve_ids(connection, run_id, names)
     trained = first_steps(connection, run_id)
-    found = {curve: _Found(connection, (run_id, curve), name, trained) for name, curve in ids.items()}
+    found = {curve: _Found(connection, (run_id, curve), name, trained, within) for name, curve in ids.items()}
     for curve, *row in connection.execute(_chunks_of(run_id, list(found))):
         found[curve].add(_Chunk(*row))
     return {name: found[curve] for name, curve in ids.items()}

@@ -42,14 +42,13 @@ def test_keras(server: httpx.Client, url: str, project: str, spool: Path) -> Non
     job(
         """
         import keras
-        import curvewise_client.keras
         keras.utils.set_random_seed(0)
         layers = [keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3, activation="softmax")]
         model = keras.Sequential(layers)
         model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
         data = {"x": x[:192], "y": y[:192], "validation_data": (x[192:], y[192:]), "batch_size": 32, "verbose": 0}
         halved = keras.callbacks.LearningRateScheduler(lambda epoch, lr: 0.1 if epoch < 3 else 0.05)
-        callback = curvewise_client.keras.CurvewiseCallback(run)
+        callback = curvewise.keras.CurvewiseCallback(run)
         history = model.fit(**data, epochs=4, callbacks=[halved, callback]).history
         history2 = model.fit(**data, epochs=6, initial_epoch=4, callbacks=[callback]).history
         run.update(config={name: history[name] + history2[name] for name in history if name in history2})
@@ -75,7 +74,6 @@ def test_keras(server: httpx.Client, url: str, project: str, spool: Path) -> Non
 
 LIGHTNING = """
     import lightning, torch, warnings, logging
-    import curvewise_client.lightning
     from lightning.pytorch.callbacks import LearningRateMonitor
     warnings.simplefilter("ignore")
     lightning.seed_everything(0, verbose=False)
@@ -101,7 +99,7 @@ LIGHTNING = """
         data = torch.utils.data.TensorDataset(torch.tensor(x[part]), torch.tensor(y[part]))
         return torch.utils.data.DataLoader(data, 32, num_workers=WORKERS)
 
-    logger = curvewise_client.lightning.CurvewiseLogger(run)
+    logger = curvewise.lightning.CurvewiseLogger(run)
     trainer = lightning.Trainer(
         max_epochs=3, logger=logger, log_every_n_steps=1, callbacks=[LearningRateMonitor()], accelerator="cpu",
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
@@ -130,7 +128,6 @@ def test_lightning(server: httpx.Client, url: str, project: str, spool: Path, wo
 
 TRANSFORMERS = """
     import torch
-    import curvewise_client.transformers
     from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments, set_seed
     set_seed(0)
     rows = [{"input_ids": t, "labels": t} for t in torch.randint(0, 20, (80, 1)).expand(80, 8).clone()]
@@ -139,7 +136,7 @@ TRANSFORMERS = """
         "out", logging_steps=5, eval_strategy="steps", eval_steps=10, per_device_train_batch_size=8, report_to=[],
         use_cpu=True, disable_tqdm=True, save_strategy="no", max_steps=30, OPTIONS
     )
-    callback = curvewise_client.transformers.CurvewiseCallback(run)
+    callback = curvewise.transformers.CurvewiseCallback(run)
     Trainer(model, arguments, train_dataset=rows[:64], eval_dataset=rows[64:], callbacks=[callback]).train()
     run.finish()
 """
@@ -176,18 +173,17 @@ def test_xgboost(server: httpx.Client, url: str, project: str, spool: Path) -> N
     said = job(
         """
         import json, xgboost
-        import curvewise_client.xgboost
         train, val = xgboost.DMatrix(x[:192], y[:192]), xgboost.DMatrix(x[192:], y[192:])
         params = {"objective": "multi:softprob", "num_class": 3, "eval_metric": "mlogloss"}
         options = {"evals": [(train, "train"), (val, "val")], "verbose_eval": False}
-        callbacks = [curvewise_client.xgboost.CurvewiseCallback(run)]
+        callbacks = [curvewise.xgboost.CurvewiseCallback(run)]
         result = {}
         booster = xgboost.train(params, train, 10, callbacks=callbacks, evals_result=result, **options)
         xgboost.train(params, train, 5, xgb_model=booster, callbacks=callbacks, **options)
         run.finish()
         by_class = curvewise.start(sys.argv[1], "by class", num_classes=3)
         names = {"validation_0": "train", "validation_1": "val"}
-        callback = curvewise_client.xgboost.CurvewiseCallback(by_class, names=names)
+        callback = curvewise.xgboost.CurvewiseCallback(by_class, names=names)
         model = xgboost.XGBClassifier(n_estimators=6, callbacks=[callback])
         model.fit(x[:192], y[:192], eval_set=[(x[:192], y[:192]), (x[192:], y[192:])], verbose=False)
         by_class.finish()
@@ -259,16 +255,14 @@ def test_training_stops_when_it_is_asked_to_and_advised(
     code = {
         "keras": """
             import keras, time
-            import curvewise_client.keras
             model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
             model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
             pause = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: run.diagnosis())
-            callback = curvewise_client.keras.CurvewiseCallback(run, stop=STOP)
+            callback = curvewise.keras.CurvewiseCallback(run, stop=STOP)
             print(len(model.fit(x, y, verbose=0, epochs=20, callbacks=[pause, callback]).epoch))
         """,
         "lightning": """
             import lightning, torch
-            import curvewise_client.lightning
             class Net(lightning.LightningModule):
                 def __init__(self):
                     super().__init__()
@@ -279,18 +273,17 @@ def test_training_stops_when_it_is_asked_to_and_advised(
                     return loss
                 def configure_optimizers(self):
                     return torch.optim.SGD(self.parameters(), 0.1)
-            stopping = [curvewise_client.lightning.StopWhenAdvised(run)] if STOP else []
+            stopping = [curvewise.lightning.StopWhenAdvised(run)] if STOP else []
             data = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
             trainer = lightning.Trainer(
                 max_epochs=20, callbacks=stopping, accelerator="cpu", enable_checkpointing=False, log_every_n_steps=1,
-                logger=curvewise_client.lightning.CurvewiseLogger(run), enable_progress_bar=False,
+                logger=curvewise.lightning.CurvewiseLogger(run), enable_progress_bar=False,
             )
             trainer.fit(Net(), torch.utils.data.DataLoader(data, 256))
             print(trainer.current_epoch)
         """,
         "transformers": """
             import torch, time
-            import curvewise_client.transformers
             from transformers import TrainerCallback, Trainer, TrainingArguments
             class Net(torch.nn.Module):
                 def __init__(self):
@@ -303,7 +296,7 @@ def test_training_stops_when_it_is_asked_to_and_advised(
             arguments = TrainingArguments(
                 "out", logging_steps=1, report_to=[], use_cpu=True, disable_tqdm=True, save_strategy="no", max_steps=20,
             )
-            callback = curvewise_client.transformers.CurvewiseCallback(run, stop=STOP)
+            callback = curvewise.transformers.CurvewiseCallback(run, stop=STOP)
             rows = [{"x": torch.tensor(a), "labels": int(b)} for a, b in zip(x, y)]
             trainer = Trainer(Net(), arguments, train_dataset=rows, callbacks=[Pause(), callback])
             trainer.train()

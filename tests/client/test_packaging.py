@@ -86,3 +86,20 @@ def test_it_works_alone_in_an_empty_environment(
     assert curves(server, project) == {"loss": {1.0: 0.5}}
     version = subprocess.run([sync[0], "--version"], capture_output=True, text=True, check=True).stdout.strip()
     assert version in wheel.name
+
+
+def test_a_frameworks_module_is_imported_when_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "xgboost").mkdir()
+    (tmp_path / "xgboost" / "__init__.py").write_text("")
+    (tmp_path / "xgboost" / "callback.py").write_text("class TrainingCallback: ...")
+    code = f"""
+import sys; sys.path[:0] = [{str(CLIENT)!r}, {str(tmp_path)!r}]
+import curvewise_client as curvewise
+assert "xgboost" not in sys.modules
+print(curvewise.xgboost.CurvewiseCallback.__name__, curvewise.xgboost is curvewise.xgboost)
+try: curvewise.keras
+except ModuleNotFoundError as error: print(error.name)
+print(hasattr(curvewise, "no_such_framework"))
+"""
+    said = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True).stdout
+    assert said.split() == ["CurvewiseCallback", "True", "keras", "False"]

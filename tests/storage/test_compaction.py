@@ -293,3 +293,21 @@ def test_a_drawing_from_bins_shows_the_curve(database: Database, long_run: tuple
         for most in (50, 2000, 150_000, 300_000):
             shown = thinned.read_for_display(connection, run_id, ["loss"], most)["loss"]
             assert_shows(shown, whole, most)
+
+
+@pytest.mark.parametrize("most", [10, 1000, 200_000])
+def test_a_stretch_of_a_drawing_is_cut_exactly_where_bins_are_not(
+    database: Database, long_run: tuple[int, Curve], most: int
+):
+    run_id, whole = long_run
+    first, last = whole.steps[len(whole) // 3], whole.steps[-2]
+    wanted = whole.between(first, last)
+    with database.reading() as connection:
+        shown = thinned.read_for_display(connection, run_id, [whole.name], most, (first, last))[whole.name]
+        read = chunks.read(connection, run_id, [whole.name], (first, last))[whole.name]
+    assert np.array_equal(read.steps, wanted.steps)
+    assert np.array_equal(read.values, wanted.values, equal_nan=True)
+    assert (shown.steps[0], shown.steps[-1]) == (wanted.steps[0], wanted.steps[-1])
+    assert len(shown) == min(most, len(wanted)) or most < len(wanted)
+    assert len(shown) <= most
+    assert set(shown.steps) <= set(wanted.steps)

@@ -69,8 +69,9 @@ export class Chart {
   async draw() {
     if (!this.content) return;
     const look = this.content.looks[NIGHT.matches ? "dark" : "light"];
-    const spec = { ...this.content.spec, config: { ...look, background: "transparent" } };
+    const spec = { ...this.content.spec, config: { ...look, background: "transparent", font: getComputedStyle(this.canvas).fontFamily } };
     const { view, finalize } = await window.vegaEmbed(this.canvas, spec, {
+      logLevel: 1, // a layer without a point is no mistake
       ast: true, actions: false, defaultStyle: false, renderer: "canvas", tooltip: tooltip(this.figure),
       loader: { load: () => Promise.reject(new Error("a chart loads nothing")) },
     });
