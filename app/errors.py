@@ -4,6 +4,7 @@
     |-- InvalidInput              what the caller sent cannot be meant; nothing was stored
     |   |-- UnreadableBody        not JSON, torn compression, nested too deep
     |   |-- UnreadableFile        a log on disk that cannot be read; knows the path and the line
+    |   |-- LimitReached          more runs or curves than there may be
     |   `-- InvalidParams         params of a rule that does not exist, or out of bounds
     |-- NotFound
     |   |-- UnknownProject
@@ -16,6 +17,7 @@
     |-- NotAllowed                the token does not allow this
     |-- ForeignRequest            by a name that is none of this server's, or from a page of another site
     |-- TooManyRequests           a token was used more often than it may be; try again later
+    |-- SlowBody                  the body did not arrive in time
     |-- TooLarge                  the body is over the limit
     |-- UnsupportedEncoding       a Content-Encoding or Content-Type that is not understood
     |-- Unavailable               try again later; nothing was stored
@@ -46,6 +48,10 @@ class UnreadableFile(InvalidInput):
     def __init__(self, path: str, reason: str, line: int | None = None) -> None:
         super().__init__(f"{path}:{line}: {reason}" if line is not None else f"{path}: {reason}")
         self.path, self.reason, self.line = path, reason, line
+
+
+class LimitReached(InvalidInput):
+    """More runs or curves than a project or a run may have."""
 
 
 class InvalidParams(InvalidInput):
@@ -98,6 +104,10 @@ class UnknownWebhook(NotFound):
 
 class UnknownDelivery(NotFound):
     """The webhook has no delivery of this number, or it is too long ago."""
+
+
+class SlowBody(CurvewiseError):
+    """The request's body did not arrive in time."""
 
 
 class TooLarge(CurvewiseError):

@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ _LARGEST_GROUP = 1000
 # to send its next request and have it read.
 _LINGER_S = 0.002
 _MOST_KNOWN = 100_000  # curves whose numbers are remembered
+_NOTHING: frozenset[str] = frozenset()
 _LONGEST_WAIT_S = 30.0  # for a database that is connected and does not answer
 
 
@@ -26,7 +27,7 @@ _LONGEST_WAIT_S = 30.0  # for a database that is connected and does not answer
 class _Waiting:
     batch: Batch
     points: int
-    written: asyncio.Future[None]
+    written: asyncio.Future[frozenset[str]]  # the names of curves that were too many for the run
 
 
 class Recorder:
@@ -45,15 +46,18 @@ class Recorder:
         queue_points: int,
         wrote: Callable[[Iterable[int]], None] = lambda _: None,
         settled: Callable[[int, int], None] = lambda _taken, _queued: None,
+        most_curves: int | None = None,
     ) -> None:
         """wrote: told the runs of every transaction that was committed, in the recorder's thread.
 
         settled: told after every group how many points of it were taken, and how many wait, on the event loop.
+        most_curves: that a run may have.
         """
         self._database = database
         self._limit = queue_points
         self._wrote = wrote
         self._settled = settled
+        self._most_curves = most_curves
         self._known = Known()  # used by the recorder's thread only
         self._groups: queue.SimpleQueue[Sequence[_Waiting] | None] = queue.SimpleQueue()
         # What follows is touched on the event loop only.
@@ -85,8 +89,8 @@ class Recorder:
         self._groups.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    async def record(self, run_id: int, points: Sequence[Points], attempt: int | None) -> None:
-        """Return once every point is on disk.
+    async def record(self, run_id: int, points: Sequence[Points], attempt: int | None) -> frozenset[str]:
+        """Return once every point is on disk, but for those of the curves that are returned: too many for the run.
 
         Raises Overloaded when too many points wait already, UnknownRun, StorageUnavailable, StorageFull. A caller that
         is cancelled while it waits learns nothing; its points may still be written.
@@ -96,7 +100,7 @@ class Recorder:
         kept = [part for part in points if len(part.steps)]
         count = sum(len(part.steps) for part in kept)
         if not count:
-            return
+            return frozenset()
         # A batch larger than the whole queue is taken when it is the only one, or it never would be.
         if self._queued_points and self._queued_points + count > self._limit:
             raise Overloaded(f"{self._queued_points} points wait to be written; send these again later")
@@ -105,7 +109,7 @@ class Recorder:
         self._waiting.append(waiting)
         self._idle.clear()
         self._hand_over_when_ripe()
-        await waiting.written
+        return await waiting.written
 
     def _hand_over_when_ripe(self) -> None:
         if self._writing or not self._waiting:
@@ -133,21 +137,21 @@ class Recorder:
         self._waiting = []
         self._deadline = self._loop.call_later(_LONGEST_WAIT_S, self._give_up)
 
-    def _settle(self, errors: Sequence[Exception | None]) -> None:
+    def _settle(self, outcomes: Sequence[Exception | frozenset[str]]) -> None:
         """Tell the group what became of it, and go on with the next."""
         group, self._writing = self._writing, ()
         if self._deadline is not None:
             self._deadline.cancel()
         taken = 0
-        for waiting, error in zip(group, errors, strict=True):
+        for waiting, outcome in zip(group, outcomes, strict=True):
             self._queued_points -= waiting.points
-            taken += waiting.points if error is None else 0
+            taken += 0 if isinstance(outcome, Exception) else waiting.points - count_of(waiting.batch.points, outcome)
             if waiting.written.done():  # its client has gone, or was told not to wait
                 continue
-            if error is None:
-                waiting.written.set_result(None)
+            if isinstance(outcome, Exception):
+                waiting.written.set_exception(outcome)
             else:
-                waiting.written.set_exception(error)
+                waiting.written.set_result(outcome)
         self._settled(taken, self._queued_points)
         self._expected = min(len(group) + len(self._waiting), _LARGEST_GROUP)
         if not self._waiting:
@@ -156,15 +160,16 @@ class Recorder:
 
     def _work(self) -> None:
         while (group := self._groups.get()) is not None:
-            errors = self._write(group)
+            outcomes = self._write(group)
             with suppress(RuntimeError):  # the loop was closed without a stop: nobody waits any more
-                self._loop.call_soon_threadsafe(self._settle, errors)
+                self._loop.call_soon_threadsafe(self._settle, outcomes)
 
-    def _write(self, group: Sequence[_Waiting]) -> list[Exception | None]:
-        """What went wrong for each, None for those that are on disk."""
+    def _write(self, group: Sequence[_Waiting]) -> list[Exception | frozenset[str]]:
+        """What went wrong for each, or the names of curves that were too many where the rest is on disk."""
         try:
             with self._database.writing() as connection:
-                chunks.write(connection, [waiting.batch for waiting in group], self._known)
+                batches = [waiting.batch for waiting in group]
+                refused = chunks.write(connection, batches, self._known, self._most_curves)
         except Unavailable as error:
             self._known.forget()
             return [error] * len(group)
@@ -178,4 +183,13 @@ class Recorder:
         if len(self._known.curves) > _MOST_KNOWN:
             self._known.forget()
         self._wrote({waiting.batch.run_id for waiting in group})
-        return [None] * len(group)
+        if not refused:
+            return [_NOTHING] * len(group)
+        return [
+            frozenset(part.name for part in batch.points if (batch.run_id, part.name) in refused) for batch in batches
+        ]
+
+
+def count_of(points: Sequence[Points], names: Collection[str]) -> int:
+    """How many of the points are of these curves [points]."""
+    return sum(len(part.steps) for part in points if part.name in names) if names else 0

@@ -16,7 +16,7 @@ from app.curves.points import Points
 from app.curves.roles import role_of, to_roles
 from app.curves.thinning import LEAST_MAX_POINTS, for_display
 from app.diagnosis import Diagnosis, RawParams, resolve_params
-from app.errors import InvalidInput, UnknownCurve, UnknownProject, UnknownRun
+from app.errors import InvalidInput, LimitReached, UnknownCurve, UnknownProject, UnknownRun
 from app.limits import check_attempt, check_days, check_name, check_page, check_points, check_range, check_text
 from app.listing import chips, stalled_since
 from app.meters import Meters
@@ -54,8 +54,16 @@ _CONTEXT = TypeAdapter(Context)
 class Service:
     """Made with a store and a recorder by whoever starts the server; used by api/ and cli/."""
 
-    def __init__(self, database: Database, recorder: Recorder, upkeep: Upkeep, monitor: Monitor | None = None) -> None:
-        """monitor: none for a service that only answers."""
+    def __init__(
+        self,
+        database: Database,
+        recorder: Recorder,
+        upkeep: Upkeep,
+        monitor: Monitor | None = None,
+        most_runs: int | None = None,
+    ) -> None:
+        """monitor: none for a service that only answers. most_runs: that a project may have."""
+        self._most_runs = most_runs
         self._database = database
         self._monitor = monitor or Monitor(database)
         self._recorder = recorder
@@ -101,6 +109,8 @@ class Service:
         with self._database.writing() as connection:
             home, _ = runs.lock_project(connection, project)
             before, created = runs.lock_run(connection, home.id, run)
+            if created:
+                self.check_room(connection, home)
             after = updated(before, update)
             if after != before:
                 runs.save_run(connection, after)
@@ -118,13 +128,23 @@ class Service:
         check_name("token", token)
         with self._database.writing() as connection:
             home, _ = runs.lock_project(connection, project)
-            before, _ = runs.lock_run(connection, home.id, run)
+            before, created = runs.lock_run(connection, home.id, run)
+            if created:
+                self.check_room(connection, home)
             attempt, given = attempts.give(connection, before, token)
             if given and attempt > before.attempt:
                 check_attempt(attempt)
                 runs.save_run(connection, updated(before, RunUpdate(attempt=attempt)))
         self._monitor.note([before.id], at_once=given)
         return attempt, given
+
+    def check_room(self, connection: Connection, home: runs.StoredProject) -> None:
+        """To be asked when a run was just made: raise LimitReached when the project now has more than it may."""
+        if self._most_runs is not None and runs.count_runs(connection, home.id) > self._most_runs:
+            raise LimitReached(
+                f"project {home.name!r} has {self._most_runs} runs, and no more are opened: delete some, or raise "
+                "CURVEWISE_PROJECT_RUNS"
+            )
 
     def close_run(self, project: str, run: str, state: RunState) -> Run:
         """Set the final state, finished or failed. Raises UnknownProject, UnknownRun."""
@@ -229,8 +249,10 @@ class Service:
             self._public.put("", known)
         return known[0]
 
-    async def record(self, project: str, run: str, points: Sequence[Points], attempt: int | None) -> None:
-        """Return once every point is on disk. Raises UnknownRun, Overloaded, StorageUnavailable, StorageFull.
+    async def record(self, project: str, run: str, points: Sequence[Points], attempt: int | None) -> frozenset[str]:
+        """Return once every point is on disk, but for those of the curves that are returned: too many for the run.
+
+        Raises UnknownRun, Overloaded, StorageUnavailable, StorageFull.
 
         attempt None means the latest; a later one than the latest opens it, and the run is running again.
         """
@@ -368,7 +390,13 @@ def make_service(settings: Settings, meters: Meters | None = None) -> Service:
         upkeep.note_chunks(run_ids)
         monitor.note(run_ids)
 
-    return Service(database, Recorder(database, settings.queue_points, wrote, meters.settled), upkeep, monitor)
+    return Service(
+        database,
+        Recorder(database, settings.queue_points, wrote, meters.settled, settings.run_curves),
+        upkeep,
+        monitor,
+        settings.project_runs,
+    )
 
 
 def _changes(before: runs.StoredProject, after: runs.StoredProject) -> dict[str, object]:

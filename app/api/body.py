@@ -1,5 +1,6 @@
 """Request bodies: read up to a limit, decompressed, and never more than that in memory."""
 
+import asyncio
 import gzip
 import io
 import zlib
@@ -12,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from zstandard import ZstdDecompressor, ZstdError
 
-from app.errors import TooLarge, UnreadableBody, UnsupportedEncoding
+from app.errors import SlowBody, TooLarge, UnreadableBody, UnsupportedEncoding
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -42,7 +43,7 @@ async def read_body(request: Request, *, limit: int | None = None) -> bytes:
     """The decompressed body, possibly empty.
 
     limit: most bytes accepted, counted as sent and again decompressed; the server's own limit when it is lower.
-    Raises TooLarge, UnsupportedEncoding, UnreadableBody; ClientDisconnect when the client went away.
+    Raises TooLarge, SlowBody, UnsupportedEncoding, UnreadableBody; ClientDisconnect when the client went away.
     """
     most = request.app.state.settings.max_body_bytes
     if limit is not None:
@@ -53,14 +54,24 @@ async def read_body(request: Request, *, limit: int | None = None) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > most:
         raise _too_large(most)
+    within_s = request.app.state.settings.body_timeout_s
+    try:
+        async with asyncio.timeout(within_s):
+            body = await _whole(request, most)
+    except TimeoutError:
+        raise SlowBody(f"the body did not arrive within {within_s:g} s; send it in parts, or compressed") from None
+    if not body or encoding == "identity":
+        return bytes(body)
+    return await to_thread.run_sync(_DECODERS[encoding], bytes(body), most, limiter=decoders(request))
+
+
+async def _whole(request: Request, most: int) -> bytearray:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
             raise _too_large(most)
-    if not body or encoding == "identity":
-        return bytes(body)
-    return await to_thread.run_sync(_DECODERS[encoding], bytes(body), most, limiter=decoders(request))
+    return body
 
 
 async def off_loop(request: Request, body: bytes, work: Callable[[], Result]) -> Result:

@@ -114,6 +114,8 @@ def _close(operation: dict[str, Any], closed: bool) -> None:
         by_status.setdefault(BY_ERROR[one].status, []).append(BY_ERROR[one])
     for status, kinds in by_status.items():
         operation["responses"].setdefault(str(status), _problems(kinds))
+    if "requestBody" in operation:
+        operation["responses"]["408"] = _problems([BY_ERROR[errors.SlowBody]])
 
 
 def _problems(kinds: list[Kind]) -> dict[str, Any]:

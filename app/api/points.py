@@ -1,5 +1,7 @@
 """Points in: columns, rows or lines; the reply names every point that was refused."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,8 +15,11 @@ from app.api.openapi import documented, one_of_bodies
 from app.api.problems import INVALID_INPUT, POINTS_REFUSED, UNREADABLE_BODY, problem
 from app.api.service import ServiceHere
 from app.api.wire import STEP_SCHEMA, VALUE_SCHEMA, Attempt, Column, Out, ProjectName, RejectedOut, RunName, reply
+from app.curves.points import Rejected
 
 router = APIRouter(tags=["points"])
+
+TOO_MANY = "too_many_curves"
 
 _ROW_SCHEMA = {
     "type": "object",
@@ -129,7 +134,11 @@ async def send_points(
         request.app.state.meters.refused(refused.code for refused in batch.rejected)
     if batch.rejected and not batch.accepted:
         return await off_loop(request, body, lambda: refuse(batch))
-    await service.record(project, run, batch.points, attempt)
+    if too_many := await service.record(project, run, batch.points, attempt):
+        batch = without(batch, too_many, request.app.state.settings.run_curves)
+        request.app.state.meters.refused(TOO_MANY for _ in too_many)
+        if not batch.accepted:
+            return await off_loop(request, body, lambda: refuse(batch))
     # A large body may have as many refused points as it holds: listing them is as much work as reading it.
     return await off_loop(
         request,
@@ -151,6 +160,19 @@ def _read_json(body: bytes) -> tuple[int | None, Batch]:
     if sent.points is not None:
         batch = read_points(sent.points)
     return sent.attempt, batch
+
+
+def without(batch: Batch, names: Collection[str], most: int) -> Batch:
+    """What became of a batch of which these curves were too many: each is told once, by its first point."""
+    refused = [
+        Rejected(0, name, TOO_MANY, f"the run has {most} curves, and of new ones no point is taken")
+        for name in sorted(names)
+    ]
+    return replace(
+        batch,
+        points=[part for part in batch.points if part.name not in names],
+        rejected=[*batch.rejected, *refused],
+    )
 
 
 def refuse(batch: Batch) -> Response:

@@ -68,6 +68,9 @@ BY_ERROR: Mapping[type[errors.CurvewiseError], Kind] = {
     errors.InvalidParams: Kind(
         "invalid-params", 422, "A rule does not take these params", "params name no such rule: overfiting"
     ),
+    errors.LimitReached: Kind(
+        "limit-reached", 422, "There may be no more of these", "project 'mnist' has 100000 runs, and no more are opened"
+    ),
     errors.NotFound: Kind("not-found", 404, "No such thing", "there is no such thing"),
     errors.UnknownProject: Kind("unknown-project", 404, "No such project", "there is no project 'mnist'"),
     errors.UnknownRun: Kind("unknown-run", 404, "No such run", "project 'mnist' has no run 'r1'"),
@@ -87,6 +90,9 @@ BY_ERROR: Mapping[type[errors.CurvewiseError], Kind] = {
     ),
     errors.UnknownWebhook: Kind("unknown-webhook", 404, "No such webhook", "project 'mnist' has no webhook 7"),
     errors.UnknownDelivery: Kind("unknown-delivery", 404, "No such delivery", "webhook 7 has no delivery 12"),
+    errors.SlowBody: Kind(
+        "slow-body", 408, "The body did not arrive in time", "the body did not arrive within 60 s; send it in parts"
+    ),
     errors.TooLarge: Kind(
         "too-large", 413, "The body is over the limit", "the body is over 33554432 bytes; send it in smaller parts"
     ),
@@ -198,6 +204,8 @@ def headers_of(error: errors.CurvewiseError) -> dict[str, str] | None:
         limit = f'"token";q={error.per_s};w=1'
         left = f'"token";r=0;t={error.retry_after_s}'
         return {"Retry-After": str(error.retry_after_s), "RateLimit-Policy": limit, "RateLimit": left}
+    if isinstance(error, errors.SlowBody):
+        return {"Connection": "close"}  # the rest of it is not waited for
     if isinstance(error, errors.NotLetIn):
         return {"WWW-Authenticate": 'Bearer realm="curvewise"'}
     return None

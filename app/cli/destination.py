@@ -87,7 +87,8 @@ class InDatabase:
         """Raises UnknownRun, StorageUnavailable, StorageFull."""
         problems = {name: problem for name in curves if (problem := name_problem(name))}
         points = [Points(name, c.steps, c.values) for name, c in curves.items() if name not in problems]
-        self._loop.run(self._service.record(project, run, points, attempt))
+        for name in self._loop.run(self._service.record(project, run, points, attempt)):
+            problems[name] = "the run has no room for more curves"
         return [f"{escaped(name)}: {problem}" for name, problem in problems.items()]
 
     def finish(self, project: str, run: str, state: RunState) -> None:

@@ -102,10 +102,14 @@ class Known:
         self.first_steps.clear()
 
 
-def write(connection: Connection, batches: Sequence[Batch], known: Known | None = None) -> None:
+def write(
+    connection: Connection, batches: Sequence[Batch], known: Known | None = None, most_curves: int | None = None
+) -> frozenset[tuple[int, str]]:
     """Store batches in the order given: one chunk for each curve and attempt of each run. Raises UnknownRun.
 
     known: of the writer whose transaction this is. It is added to here, so it must be forgotten if that fails.
+    most_curves: that a run may have. The (run, name) of those that are too many is returned, and none of their points
+    is stored.
     """
     known = known or Known()
     run_ids = sorted({batch.run_id for batch in batches})
@@ -122,10 +126,13 @@ def write(connection: Connection, batches: Sequence[Batch], known: Known | None 
         {"run": run_id, "latest": latest[run_id]} for run_id, attempt, _ in locked if latest[run_id] > attempt
     ]:
         connection.execute(_OPEN_ATTEMPT, opened)
-    _number_curves(connection, parts, known)
+    refused = _number_curves(connection, parts, known, most_curves or math.inf)
+    if refused:
+        parts = {key: part for key, part in parts.items() if (key.run_id, key.name) not in refused}
     rows = [_chunk(key, known.curves, sequences[key.run_id], part) for key, part in parts.items()]
     _insert(connection, rows)
     _note_first_steps(connection, zip(parts, rows, strict=True), known)
+    return refused
 
 
 def _count_up(connection: Connection, run_ids: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -159,23 +166,29 @@ def _insert_chunks(dialect: str, count: int) -> str:
     return f"INSERT INTO chunks ({', '.join(names)}) VALUES {', '.join([row] * count)}"  # noqa: S608 - no input in it
 
 
-def _number_curves(connection: Connection, keys: Iterable[_Key], known: Known) -> None:
-    """Give every curve its number; new names get the run's next ones, which its lock makes safe."""
+def _number_curves(
+    connection: Connection, keys: Iterable[_Key], known: Known, most: float
+) -> frozenset[tuple[int, str]]:
+    """Give every curve its number; new names get the run's next ones, which its lock makes safe, as far as they go."""
     missing = {(key.run_id, key.name) for key in keys} - known.curves.keys()
     if not missing:
-        return
+        return frozenset()
     following: dict[int, int] = defaultdict(lambda: 1)
     for run_id, curve, name in connection.execute(_CURVES, {"run_ids": sorted({run_id for run_id, _ in missing})}):
         known.curves[run_id, name] = curve
         following[run_id] = max(following[run_id], curve + 1)
-    added = []
+    added, refused = [], set()
     for run_id, name in dict.fromkeys((key.run_id, key.name) for key in keys):
         if (run_id, name) not in known.curves:
+            if following[run_id] > most:
+                refused.add((run_id, name))
+                continue
             known.curves[run_id, name] = curve = following[run_id]
             following[run_id] += 1
             added.append({"run_id": run_id, "curve": curve, "name": name})
     if added:
         connection.execute(_INSERT_CURVE, added)
+    return frozenset(refused)
 
 
 def _chunk(key: _Key, ids: Mapping[tuple[int, str], int], sequence: int, part: Sequence[Points]) -> dict[str, object]:

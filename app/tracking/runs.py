@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from app.access import UNLIMITED, Access
-from app.errors import InvalidInput, NotFound, UnknownRun
+from app.errors import InvalidInput, LimitReached, NotFound, UnknownRun
 from app.nouns import RunUpdate
 from app.recent import Recent
 from app.rules.caveats import Lie
@@ -104,6 +104,7 @@ class TrackedRuns:
             for called in run_names(name, facts.id):
                 run, created = runs.lock_run(connection, home.id, called)
                 if created:
+                    self._service.check_room(connection, home)
                     break
             else:
                 raise InvalidInput(f"there are runs named like {name!r} already; choose another name")
@@ -160,12 +161,12 @@ class TrackedRuns:
         known = self._places.get(mlflow_id)
         if known is not None and self._access.sees(known[0]):
             try:
-                return await self._service.record(*known, points, None)
+                return _all_taken(await self._service.record(*known, points, None))
             except NotFound:
                 pass  # deleted, and perhaps another has the id now
         found = await asyncio.to_thread(self._place, mlflow_id)
         self._places.put(mlflow_id, found)
-        return await self._service.record(*found, points, None)
+        return _all_taken(await self._service.record(*found, points, None))
 
     def update(self, mlflow_id: str, status: str | None, ended_at: int | None, name: str | None) -> TrackedRun:
         """What became of a run, and what it is called. Raises UnknownRun, InvalidInput."""
@@ -245,6 +246,11 @@ class TrackedRuns:
                 raise UnknownRun(f"there is no run with the id {mlflow_id}")
             # What the lock waited for may have changed the facts.
             yield connection, run, self._find(connection, mlflow_id).facts
+
+
+def _all_taken(refused: Collection[str]) -> None:
+    if refused:
+        raise LimitReached(f"the run has no room for more curves, {min(refused)!r} among them; the others were stored")
 
 
 def _context(tags: Mapping[str, str], known: Mapping[str, str]) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""How much there may be: each limit is told with what to do, and costs nothing that is within it."""
+
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.settings import Settings
+from tests.api.conftest import serving
+
+RUN = "/api/v1/projects/p/runs/r"
+
+
+def points(*names: str) -> dict[str, object]:
+    return {"curves": {name: {"steps": [1, 2], "values": [1.0, 2.0]} for name in names}}
+
+
+def test_curves_beyond_the_limit_are_refused_and_the_others_taken(database_url: str) -> None:
+    with serving(Settings(database_url=database_url, run_curves=3)) as client:
+        client.put(RUN)
+        assert client.post(f"{RUN}/points", json=points("a", "b")).json()["accepted"] == 4
+        mixed = client.post(f"{RUN}/points", json=points("a", "c", "d", "e"))
+        assert mixed.status_code == 200
+        told = mixed.json()
+        assert told["accepted"] == 4
+        assert [(one["curve"], one["code"]) for one in told["rejected"]] == [
+            ("d", "too_many_curves"),
+            ("e", "too_many_curves"),
+        ]
+        none = client.post(f"{RUN}/points", json=points("f"))
+        assert none.status_code == 422
+        assert none.json()["rejected"][0]["code"] == "too_many_curves"
+        assert client.post(f"{RUN}/points", json=points("a", "b", "c")).json()["rejected"] == []
+        assert set(client.get(f"{RUN}/curves").json()["curves"]) == {"a", "b", "c"}
+        client.put("/api/v1/projects/p/runs/other")
+        assert client.post("/api/v1/projects/p/runs/other/points", json=points("z")).json()["accepted"] == 2
+
+
+def test_runs_beyond_the_limit_are_not_opened(database_url: str) -> None:
+    with serving(Settings(database_url=database_url, project_runs=2)) as client:
+        for name in ("a", "b", "a"):
+            assert client.put(f"/api/v1/projects/p/runs/{name}").status_code in {200, 201}
+        refused = client.put("/api/v1/projects/p/runs/c")
+        assert refused.status_code == 422
+        assert refused.json()["type"] == "urn:curvewise:problem:limit-reached"
+        assert "CURVEWISE_PROJECT_RUNS" in refused.json()["detail"]
+        tracked = client.post("/mlflow/api/2.0/mlflow/runs/create", json={"experiment_id": "1", "run_name": "d"})
+        assert tracked.status_code == 400
+        assert tracked.json()["error_code"] == "INVALID_PARAMETER_VALUE"
+        assert client.get("/api/v1/projects/p").json()["runs"] == 2
+        assert client.delete("/api/v1/projects/p/runs/a").status_code == 204
+        assert client.put("/api/v1/projects/p/runs/c").status_code == 201
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for(tmp_path: Path) -> None:
+    with serving(Settings(database_url=f"sqlite:///{tmp_path}/slow.db", body_timeout_s=0.3)) as client:
+        client.put(RUN)
+        address = (client.base_url.host, client.base_url.port or 0)
+        with socket.create_connection(address, timeout=20) as connection:
+            head = f"POST {RUN}/points HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+            connection.sendall(head.encode() + b'{"curves": ')
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"slow-body" in answer
+        assert client.post(f"{RUN}/points", json=points("a")).status_code == 200
+
+
+@pytest.mark.parametrize("nesting", [200, 100_000])
+def test_json_that_is_nested_deeply_is_refused_at_once(client: httpx.Client, run: str, nesting: int) -> None:
+    deep = "[" * nesting + "]" * nesting
+    for path, body in ((f"{run}/points", f'{{"points": {deep}}}'), ("/api/v1/diagnose", f'{{"curves": {deep}}}')):
+        began = time.monotonic()
+        reply = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert 400 <= reply.status_code < 500
+        assert time.monotonic() - began < 20  # it does not hang; how long it takes is for the benchmarks
