@@ -96,7 +96,8 @@ def _append(file: Path, checks: Sequence[Check], title: str) -> None:
 
 def _html(found: Checked) -> str:
     roles = {name: role for _, subject in found for name, role in subject.roles.items()}
-    return html.render_many([(check.diagnosis, subject.drawn()) for check, subject in found], roles=roles)
+    runs = [(check.diagnosis, subject.drawn()) for check, subject in found]
+    return html.render_many(runs, roles=roles, checks=[check for check, _ in found])
 
 
 def _tell(checks: Sequence[Check], stream: TextIO) -> None:

@@ -123,12 +123,12 @@ RECIPES = (
 )
 
 
-def train(recipe: Recipe) -> dict[str, Any]:
-    """Train one network; its record is the JSON line that the demo replays."""
+def train(recipe: Recipe, seed: int = _SEED) -> dict[str, Any]:
+    """Train one network; its record is the JSON line that the demo replays. seed: of its weights and batches alone."""
     images, labels = draw(recipe.train_samples, seed=_SEED)
     scored = slice(0, _SCORED_TRAIN_SAMPLES)
-    network = make_network((SIDE * SIDE, *recipe.hidden, NUM_CLASSES), recipe.init_scale, recipe.head_scale, _SEED)
-    batches = np.random.default_rng(_SEED + 2)
+    network = make_network((SIDE * SIDE, *recipe.hidden, NUM_CLASSES), recipe.init_scale, recipe.head_scale, seed)
+    batches = np.random.default_rng(seed + 2)
     points: dict[str, list[tuple[int, float]]] = defaultdict(list)
     window: list[float] = []
     for update in range(recipe.updates + 1):

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _SWEEP_S = 30.0  # how often all runs are looked through, for those of servers that have died and those whose time came
-_SHARE = 0.1  # of one core
+SHARE = 0.1  # of one core
 _SLICE_S = 0.1  # of processor time, after which what was judged is saved
 _AT_ONCE = 20  # [runs] in one transaction on SQLite
 _PAGE = 1000  # [runs] of a sweep
@@ -48,9 +48,14 @@ class Monitor:
         floor_s: float = 300.0,
         keep: Callable[[Mapping[int, Kept]], None] = lambda _: None,
         since: datetime | None = None,
+        share: float = SHARE,
     ) -> None:
-        """keep: told what was found of closed runs, in the monitor's thread. since: when the watch began, if not now."""
+        """share: of one processor core that it may spend. since: when the watch began, if not now.
+
+        keep: told what was found of closed runs, in the monitor's thread.
+        """
         self._database = database
+        self._share = share
         self._watch = Watch(hold_s=hold_s, floor_s=floor_s, since=since or datetime.now(UTC))
         self._keep = keep
         self._changed: set[int] = set()
@@ -133,7 +138,7 @@ class Monitor:
 
     def _rest(self, begun: float) -> None:
         """Until what was spent since `begun` is the share of the processor that may be spent."""
-        self._stopping.wait((time.thread_time() - begun) * (1 / _SHARE - 1))
+        self._stopping.wait((time.thread_time() - begun) * (1 / self._share - 1))
 
     def _look_on_sqlite(self, run_ids: Sequence[int], now: datetime) -> int:
         """At the first of these runs; at how many. Judged before the lock is taken, of which there is one for all."""

@@ -1,7 +1,7 @@
 """Appends to a file without letting go of the interpreter.
 
 os.write() lets Python's other threads run while the system takes the bytes, and has to win the interpreter back
-afterwards: 5 ms or more where one of them is at work, be it the client's own sender or one that loads the job's data.
+afterwards: up to 5 ms where one of them has work to do, be it the client's own sender or one that loads the job's data.
 To take a record costs the system a microsecond or two, so it is asked through ctypes, which can keep the interpreter.
 
 A store into a mapped file would need no system call at all, and survive kill -9 just the same. But where the file was

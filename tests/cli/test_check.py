@@ -7,11 +7,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from junitparser import JUnitXml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from app.cli import outputs
 from app.demo.server import running_server
 from tests.cli.conftest import Run
 from tests.cli.recorded import send, store, write
+from tests.hostile import NAMES
 
 WANDB = Path(__file__).parents[1] / "importers/data/wandb/offline-run-20260101_000000-killed/run-killed.wandb"
 SHA, NEXT_SHA = "9fceb02d0ae598e95dc970b74767f19372d61af8", "1a410efbd13591db07496601ebc7a059dd55cfe9"
@@ -278,3 +281,27 @@ def test_where_a_log_is_not_below_the_working_directory(call: Run, here: Path, m
     monkeypatch.chdir(here / "repository")
     done = call("check", str(here / "log.csv"), "--format", "gitlab-codequality")
     assert json.loads(done.stdout)[0]["location"]["path"] == "log.csv"
+
+
+def test_names_of_strangers_command_no_pipeline(
+    call: Run, server: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with httpx.Client(base_url=server, timeout=30, trust_env=False) as client:
+        for name in NAMES:
+            send(client, name, name, "mlp-800-updates", "failed", tags={"job": name, "script": name}, commit="5" * 40)
+            send(client, "strangers", name, "mlp-800-updates", "failed", tags={"job": name}, commit="5" * 40)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "summary.md"))
+    files = [argument for form in outputs.FORMATS[:7] for argument in ("--format", f"{form}={form}.out")]
+    done = call("check", "strangers@5555555", "--url", server, "--format", "github-summary", *files)
+    assert done.returncode == 1
+    assert done.stdout.endswith(f"{len(NAMES)} failed\n")
+    for line in (done.stdout + done.stderr).splitlines():
+        assert not line.startswith("::")
+        assert "##[" not in line
+        assert "##vso[" not in line
+    assert JUnitXml.fromstring((here / "junit.out").read_bytes()).failures == len(NAMES)
+    families = list(text_string_to_metric_families((here / "openmetrics.out").read_text()))
+    assert len(families[0].samples) == len(NAMES)
+    for name in NAMES:
+        one = call("check", "--url", server, "--", f"{name}/{name}")
+        assert (one.returncode, "the job failed" in one.stdout) == (1, True), name

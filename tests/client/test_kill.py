@@ -67,6 +67,40 @@ def test_killed_while_there_was_no_server(server: httpx.Client, url: str, projec
     assert sync(spool).stdout == f"nothing waits in {spool}\n"
 
 
+WORKING = textwrap.dedent("""
+    import os, sys, threading
+    import curvewise_client as curvewise
+    url, spool = sys.argv[1:]
+    run = curvewise.start(sys.argv[0], "r", url=url, spool=spool)
+    def work(name):
+        for step in range(10**9):
+            run.log(step, {name: float(step)})
+            os.write(1, b"%s %d\\n" % (name.encode(), step))
+    for name in ("a", "b", "c"):
+        threading.Thread(target=work, args=(name,)).start()
+""")
+
+
+def test_killed_at_work_every_call_that_returned_is_there(
+    server: httpx.Client, url: str, project: str, spool: Path
+) -> None:
+    code = WORKING.replace("sys.argv[0]", repr(project))
+    nobody = f"http://127.0.0.1:{free_port()}"
+    job = subprocess.Popen([sys.executable, "-c", code, nobody, str(spool)], stdout=subprocess.PIPE)
+    assert job.stdout is not None
+    returned = [job.stdout.readline() for _ in range(3000)]
+    job.send_signal(signal.SIGKILL)
+    returned += job.stdout.readlines()
+    job.wait(timeout=30)
+    job.stdout.close()
+    assert sync(spool, "--url", url).returncode == 0
+    found = curves(server, project)
+    last = {name.decode(): int(step) for name, step in (line.split() for line in returned if line.endswith(b"\n"))}
+    assert sum(last.values()) > 2900
+    for name, step in last.items():
+        assert found[name].items() >= {float(number): float(number) for number in range(step + 1)}.items()
+
+
 def test_a_torn_last_record_costs_itself(server: httpx.Client, url: str, project: str, spool: Path) -> None:
     killed(project, f"http://127.0.0.1:{free_port()}", spool)
     segment = max(path for path in left_in(spool) if path.suffix == ".points")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -207,3 +208,28 @@ def test_stub_says_what_the_real_server_says(server: httpx.Client) -> None:
     assert (
         server.post("/api/v1/projects/stub/runs/r/points", json={"points": [{"step": 1, "loss": 1.0}]}).json() == STORED
     )
+
+
+def test_a_job_that_logs_all_the_time_is_sent_in_batches_and_can_be_waited_for(spool: Path) -> None:
+    with stub(willing) as server:
+        run = curvewise.start("p", "r", url=server.url, spool=spool, interval_s=0.5)
+        going = True
+
+        def work() -> None:
+            step = 0
+            while going:
+                run.log(step, {"loss": 1.0})
+                step += 1
+                time.sleep(0.001)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            time.sleep(2)
+            posts = len(server.sent("/points"))
+            assert run.flush(20)
+        finally:
+            going = False
+            worker.join()
+            run.finish()
+    assert 1 <= posts <= 6  # one each half second; one after the other would be dozens

@@ -1,6 +1,9 @@
 """The spool's bytes: what was written is read, wherever reading stops, and damage is seen."""
 
+import math
 import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,42 +45,110 @@ def same(read: list[records.Points], expected: list[records.Points]) -> bool:
     return [bits(points) for points in read] == [bits(points) for points in expected]
 
 
-def points_in(segment: bytes) -> list[records.Points]:
-    return [record for _, record in records.Reader().read(segment) if isinstance(record, records.Points)]
+def one_by_one(segment: bytes) -> Iterator[records.Points]:
+    for _, record in records.Reader().read(segment):
+        if isinstance(record, records.Points):
+            yield record
 
 
-@given(CALLS)
-def test_what_was_written_is_read_to_the_last_bit(calls: list[tuple[int, dict[str, float]]]) -> None:
+def together(segment: bytes) -> Iterator[records.Points]:
+    """Calls with the same names at once, at most seven points' worth."""
+    reader, offset = records.Reader(), 0
+    while True:
+        if (found := reader.calls(segment, offset, 7)) is not None:
+            offset, (names, steps, columns) = found
+            assert len(steps) == 1 or len(steps) * len(names) <= 7
+            yield from (records.Points(names, *call) for call in zip(steps, zip(*columns, strict=True), strict=True))
+        elif (other := next(reader.read(segment, offset), None)) is not None:
+            offset = other[0]
+        else:
+            return
+
+
+WAYS = pytest.mark.parametrize("points_in", [one_by_one, together])
+Reading = Callable[[bytes], Iterator[records.Points]]
+
+
+@WAYS
+@given(calls=CALLS)
+def test_what_was_written_is_read_to_the_last_bit(
+    points_in: Reading, calls: list[tuple[int, dict[str, float]]]
+) -> None:
     segment, expected = written(calls)
-    assert same(points_in(segment), expected)
+    assert same(list(points_in(segment)), expected)
 
 
-@given(CALLS, st.data())
+@WAYS
+@given(calls=CALLS, data=st.data())
 def test_a_segment_cut_off_anywhere_gives_its_whole_records(
-    calls: list[tuple[int, dict[str, float]]], data: st.DataObject
+    points_in: Reading, calls: list[tuple[int, dict[str, float]]], data: st.DataObject
 ) -> None:
     segment, expected = written(calls)
     cut = segment[: data.draw(st.integers(0, len(segment)))]
-    read = points_in(cut)
+    read = list(points_in(cut))
     assert same(read, expected[: len(read)])
     assert len(read) == len(expected) or len(cut) < len(segment)
 
 
-@given(CALLS.filter(bool), st.data())
-def test_no_flipped_bit_becomes_a_point(calls: list[tuple[int, dict[str, float]]], data: st.DataObject) -> None:
+@WAYS
+@given(calls=CALLS.filter(bool), data=st.data())
+def test_no_flipped_bit_becomes_a_point(
+    points_in: Reading, calls: list[tuple[int, dict[str, float]]], data: st.DataObject
+) -> None:
     segment, expected = written(calls)
     place = data.draw(st.integers(0, len(segment) - 1))
     damaged = bytearray(segment)
     damaged[place] ^= 1 << data.draw(st.integers(0, 7))
     read: list[records.Points] = []
-    try:
-        for _, record in records.Reader().read(bytes(damaged)):
-            if isinstance(record, records.Points):
-                read.append(record)
-    except records.Damaged:
-        pass
+    with suppress(records.Damaged):
+        for points in points_in(bytes(damaged)):
+            read.append(points)  # noqa: PERF402 - what came before the damage is kept
     assert len(read) < len(expected) or not expected
     assert same(read, expected[: len(read)])
+
+
+# Five calls' segment as the first version wrote it: (1, loss 0.5, lr 0.1), (2, loss nan, lr 0.1), (2.5, acc inf), an
+# update, (3, loss -0.0, lr 1e-300), finished.
+SEGMENT = bytes.fromhex(
+    "130000007815d11701000000005b226c6f7373222c20226c72225d1d0000002613c6000200000000000000000000f03f0000"
+    "00000000e03f9a9999999999b93f1d000000525e182f02000000000000000000000040000000000000f87f9a9999999999b9"
+    "3f0c000000b054703f01010000005b22616363225d15000000ddd1d8c302010000000000000000000440000000000000f07f"
+    "0100000037be0b4b031d000000668db67a02000000000000000000000840000000000000008059f3f8c21f6ea50109000000"
+    "f73188780466696e6973686564"
+)
+
+
+def test_a_spool_of_the_first_version_is_read(tmp_path: Path) -> None:
+    one = session(tmp_path)
+    one.path(1).write_bytes(SEGMENT)
+    backlog = Backlog(one, Notices())
+    before = backlog.next(100)
+    assert before is not None
+    assert (before.calls, before.points, before.then) == (3, 5, records.Update())
+    assert before.curves["lr"] == ([1.0, 2.0], [0.1, 0.1])
+    assert before.curves["loss"][0] == [1.0, 2.0]
+    assert before.curves["loss"][1][0] == 0.5
+    assert math.isnan(before.curves["loss"][1][1])
+    assert before.curves["acc"] == ([2.5], [math.inf])
+    backlog.done(before)
+    after = backlog.next(100)
+    assert after is not None
+    assert after.curves["lr"] == ([3.0], [1e-300])
+    assert math.copysign(1, after.curves["loss"][1][0]) == -1
+    assert after.then == records.Finish("finished")
+
+
+def test_what_is_written_now_is_what_the_first_version_wrote(tmp_path: Path) -> None:
+    """An older `curvewise-client sync` sends what this version's jobs leave."""
+    one = session(tmp_path)
+    writer = spooling.Spool(one, Notices())
+    writer.points(1, {"loss": 0.5, "lr": 0.1})
+    writer.points(2, {"loss": math.nan, "lr": 0.1})
+    writer.points(2.5, {"acc": math.inf})
+    writer.update()
+    writer.points(3, {"loss": -0.0, "lr": 1e-300})
+    writer.finish("finished")
+    assert one.path(1).read_bytes() == SEGMENT
 
 
 def session(folder: Path) -> sessions.Session:
@@ -146,3 +217,27 @@ def test_a_call_larger_than_a_piece_is_read(tmp_path: Path) -> None:
     writer.points(1, {"x": 1.0, **{f"{'n' * 60}{number}": 0.0 for number in range(9_000)}})
     writer.points(2, {"x": 2.0})
     assert drained(Backlog(one, Notices())) == [(1.0, 1.0), (2.0, 2.0)]
+
+
+def test_the_last_batch_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends what had been logged when it began stops there, though the job goes on."""
+    monkeypatch.setattr(spooling, "SEGMENT_BYTES", 300)
+    one = session(tmp_path)
+    writer = spooling.Spool(one, Notices())
+    backlog = Backlog(one, Notices(), writer)
+    for step in range(20):
+        writer.points(step, {"x": float(step)})
+    seen = []
+    while (batch := backlog.next(7)) is not None:
+        seen.append((batch.curves["x"][0][-1], batch.last))
+        backlog.done(batch)
+    assert [last for _, last in seen] == [False] * (len(seen) - 1) + [True]
+    assert seen[-1][0] == 19.0
+    writer.points(20, {"x": 20.0})
+    folder, one.folder = one.folder, None  # as a disk that takes no new file
+    for step in range(21, 40):
+        writer.points(step, {"x": float(step)})
+    one.folder = folder
+    assert writer.memory_bytes()
+    assert (on_disk := backlog.next(1000)) is not None
+    assert not on_disk.last

@@ -23,13 +23,16 @@ from app.monitor.worker import Monitor
 from app.nouns import RunUpdate
 from app.service import Service, make_service
 from app.settings import Settings
-from app.storage import audit, events, migrate, moving
+from app.storage import audit, deliveries, events, fired, latest, migrate, moving, tallies, webhooks
 from app.storage import runs as runs_of
 from app.storage.database import Database, make_engine
 from app.storage.histories import History
+from app.storage.tables import deliveries as table_of_deliveries
 from app.storage.tables import metadata, runs
 from app.tracking import Tracking
 from app.upkeep import Upkeep
+from app.webhooks.courier import Courier, Manners
+from app.webhooks.subscriptions import Webhooks
 from tests.storage.statements import HOT, NOT_ROWS, SMALL, calls, listening, unkeyed
 
 # What looks for work, or counts, over all runs. None of these touches a hot table.
@@ -178,6 +181,7 @@ async def serve(url: str) -> None:
             service.take_attempt("p", run, "token")
         service.get_runs("p", ["r"])
         look(service.database)
+        tell(service.database)
         service.get_project("p")
         service.get_run("p", "r")
         service.list_projects(limit=10, after=None, names=["p"])
@@ -213,6 +217,40 @@ def look(database: Database) -> None:
         run_id = runs_of.ids_after(connection, 0, 1)[0]
         events.of_run(connection, run_id)
     listing.standing_of(database, "p", "r")
+
+
+def tell(database: Database) -> None:
+    """Everybody who is to be told: webhooks, of which one's receiver wants no more, and what counts for dashboards."""
+    verbs = Webhooks(database, Manners(allow_private=True))
+    hooks = [verbs.subscribe("p", "http://127.0.0.1:9/", ["run_finished"], "standard") for _ in range(2)]
+    first = hooks[0].id
+    with database.writing() as connection:
+        run_id = runs_of.ids_after(connection, 0, 1)[0]
+        happened = events.Event(kind="run_finished", created_at=datetime.now(UTC), payload={})
+        events.append(connection, run_id, 1000, [happened])
+    courier = Courier(database, verbs.manners)
+    assert courier.address_events()
+    verbs.replay("p", first, verbs.ping("p", first).id)
+    lease = timedelta(minutes=1)
+    with database.writing() as connection:
+        assert deliveries.any_due(connection, datetime.now(UTC))
+        claimed = deliveries.claim(connection, datetime.now(UTC), lease, most=1, without=[hooks[1].id])
+    courier.attempt(claimed[0])
+    with database.writing() as connection:
+        webhooks.disable(connection, first, datetime.now(UTC))
+        webhooks.enable(connection, first)
+        aged = update(table_of_deliveries).values(created_at=datetime.now(UTC) - timedelta(days=99))
+        connection.execution_options(by_test=True).execute(aged)
+    assert verbs.sent("p", first, limit=9, state="dead")
+    courier.tidy()
+    verbs.listed("p")
+    verbs.remove("p", first)
+    with database.reading() as connection:
+        tallies.tally(connection, 1)
+        home = runs_of.find_project(connection, "p")
+        assert home
+        latest.latest_runs(connection, home.id)
+        fired.fired(connection, home.id, limit=10, codes=["CW005"], severities=["error"], since=datetime.now(UTC))
 
 
 async def track(tracking: Tracking) -> None:

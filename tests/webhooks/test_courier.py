@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
 from standardwebhooks import Webhook as Verifier
 
 from app.errors import InvalidInput, UnknownDelivery, UnknownProject, UnknownWebhook
-from app.storage import deletion, deliveries, events, runs, webhooks
-from app.storage.database import Database
+from app.storage import deletion, deliveries, events, moving, runs, webhooks
+from app.storage.database import Database, make_engine
 from app.storage.deliveries import Delivery
 from app.storage.events import Event
+from app.storage.migrate import upgrade
 from app.storage.tables import deliveries as delivery_table
 from app.storage.tables import webhooks as webhook_table
 from app.webhooks.courier import SCHEDULE_S, Courier, Manners, pause_s
@@ -306,6 +308,19 @@ def test_a_webhook_that_is_deleted_while_its_message_is_claimed_gets_it_no_more(
     Webhooks(database, QUICK).remove("p", webhook.id)
     courier.attempt(delivery)
     assert receiver.received == []
+
+
+def test_webhooks_stay_behind_when_a_project_is_copied(database: Database, tmp_path: Path, receiver: Receiver) -> None:
+    subscribe_and_finish(database, receiver)
+    Courier(database, QUICK).address_events()
+    copy = Database(make_engine(f"sqlite:///{tmp_path}/copy.db"))
+    upgrade(copy.engine)
+    with database.reading() as connection:
+        moving.copy_project(connection, copy, "p", "p")
+    with copy.reading() as connection:
+        for table in (webhook_table, delivery_table):
+            assert connection.execute(select(func.count()).select_from(table)).scalar_one() == 0
+    copy.close()
 
 
 def test_old_messages_are_forgotten_but_not_those_that_wait(database: Database, receiver: Receiver) -> None:
