@@ -7,6 +7,7 @@ import numpy as np
 
 from app.curves.points import MAX_NAME_LENGTH, Points
 from app.errors import InvalidInput
+from app.storage.histories import metric_of
 
 LONGEST_NAME = MAX_NAME_LENGTH  # [characters]
 LARGEST_PAGE = 10_000  # [rows]
@@ -65,7 +66,7 @@ def check_range(first_step: float | None, last_step: float | None) -> tuple[floa
 
 def check_points(part: Points) -> None:
     """Reading relies on this: one step that is no step would make the whole curve unreadable."""
-    check_text("curve name", part.name)
+    check_text("curve name", metric_of(part.name))
     if part.steps.ndim != 1 or part.steps.shape != part.values.shape:
         raise InvalidInput(f"{part.name}: {part.steps.size} steps but {part.values.size} values")
     if not (np.isfinite(part.steps).all() and (part.steps >= 0).all()):

@@ -21,13 +21,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, func, select
 
 from app.curves.curve import Curve, FloatArray, make_curve
-from app.curves.points import MAX_NAME_LENGTH, Points
+from app.curves.points import Points
 from app.storage.blocks import decode
 from app.storage.chunks import curve_ids
 from app.storage.tables import chunks, curves, runs
 
 _VALUE, _TIMESTAMP, _STEP = _COLUMNS = ("mlflow.value/", "mlflow.timestamp/", "mlflow.step/")
-LONGEST_KEY = MAX_NAME_LENGTH - max(map(len, _COLUMNS))  # [characters]
 
 _EPOCH_S = 1_577_836_800  # 2020: numbers then fit into a float64 until 2088
 _TICKS_A_SECOND = 1024
@@ -78,6 +77,12 @@ class Arrivals:
 def is_hidden(name: str) -> bool:
     """Whether a curve of this name is part of a history."""
     return name.startswith(_COLUMNS)
+
+
+def metric_of(name: str) -> str:
+    """The metric that a curve of this name is of: its own name, unless it is part of a history."""
+    prefix = next((prefix for prefix in _COLUMNS if name.startswith(prefix)), "")
+    return name.removeprefix(prefix)
 
 
 def points_of(key: str, said: History, arrivals: FloatArray) -> list[Points]:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from app.curves.points import MAX_NAME_LENGTH
 from app.errors import InvalidInput, UnknownProject
 from app.storage.database import Database
+from app.storage.histories import is_hidden
 from app.storage.runs import UNFINISHED, WHOLE
 from app.storage.tables import attempts, bins, chunks, curves, mlflow_assets, projects, runs
 
@@ -143,7 +144,15 @@ def _copy_run(source: Connection, target: Database, run_id: int, copy: _Copy) ->
                 for curve, through in settled.items():
                     same = (curves.c.run_id == new_id) & (curves.c.curve == curve)
                     connection.execute(update(curves).where(same).values(settled=through))
-    return int(source.execute(select(func.sum(chunks.c.points)).where(chunks.c.run_id == run_id)).scalar() or 0)
+    return _points_seen(source, run_id)
+
+
+def _points_seen(source: Connection, run_id: int) -> int:
+    """How many points of the run anybody sees: what keeps the histories of MLflow's clients is none of them."""
+    same = (chunks.c.run_id == curves.c.run_id) & (chunks.c.curve == curves.c.curve)
+    by_name = select(curves.c.name, func.sum(chunks.c.points)).join_from(curves, chunks, same)
+    found = source.execute(by_name.where(curves.c.run_id == run_id).group_by(curves.c.name))
+    return sum(points for name, points in found if not is_hidden(name))
 
 
 def _slices(source: Connection, run_id: int) -> Iterator[Key]:

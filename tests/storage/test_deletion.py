@@ -8,20 +8,21 @@ from sqlalchemy import func, select
 
 from app.curves.points import Points
 from app.errors import UnknownRun
-from app.storage import chunks, compaction, deletion, runs
+from app.storage import chunks, compaction, deletion, mlflow, runs
 from app.storage.chunks import Batch, Known
 from app.storage.database import Database
-from app.storage.tables import attempts, bins, curves, projects
+from app.storage.tables import attempts, bins, curves, mlflow_assets, projects
 from app.storage.tables import chunks as chunk_table
 from app.storage.tables import runs as run_table
 
-TABLES = (projects, run_table, curves, attempts, chunk_table, bins)
+TABLES = (projects, run_table, curves, attempts, chunk_table, bins, mlflow_assets)
 
 
 def open_run(database: Database, project: str, name: str, batches: int = 3) -> int:
     with database.writing() as connection:
         home, _ = runs.lock_project(connection, project)
         run_id = runs.lock_run(connection, home.id, name)[0].id
+        mlflow.keep_asset(connection, run_id, "input", "data", {"digest": "ab12"})
     for batch in range(batches):
         write(database, run_id, batch)
     return run_id
@@ -92,7 +93,8 @@ def test_a_name_is_free_at_once_and_the_new_run_has_nothing_of_the_old(database:
     mark_project(database, "p")
     newest = open_run(database, "p", "r", batches=1)
     erase(database)
-    assert rows(database) == {"projects": 1, "runs": 1, "curves": 1, "attempts": 1, "chunks": 1, "bins": 0}
+    one_each = dict.fromkeys(("projects", "runs", "curves", "attempts", "chunks", "mlflow_assets"), 1)
+    assert rows(database) == {**one_each, "bins": 0}
     with database.reading() as connection:
         assert len(chunks.read(connection, newest, ["loss"])["loss"]) == 10
 

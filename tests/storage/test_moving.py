@@ -14,6 +14,7 @@ from app.errors import InvalidInput, UnknownProject
 from app.storage import chunks, compaction, migrate, mlflow, moving, rolling_up, runs
 from app.storage.chunks import Batch
 from app.storage.database import Database, make_engine
+from app.storage.histories import History, points_of
 from app.storage.tables import attempts, bins, curves, mlflow_assets, projects
 from app.storage.tables import chunks as chunk_table
 from app.storage.tables import runs as run_table
@@ -110,6 +111,18 @@ def test_there_and_back_again_is_the_same(
     copy(other, database, "p", "q")
     assert names(database) == ["p", "q"]
     assert everything(database, "q") == before
+
+
+def test_the_histories_of_mlflows_clients_are_copied_and_counted_as_no_points(
+    database: Database, other: Database
+) -> None:
+    with database.writing() as connection:
+        home, _ = runs.lock_project(connection, "p")
+        run, _ = runs.lock_run(connection, home.id, "r")
+        said = History(np.ones(4), np.arange(4.0), np.arange(4.0))
+        chunks.write(connection, [Batch(run.id, None, points_of("loss", said, np.arange(4.0)))])
+    assert copy(database, other, "p", "p") == moving.Copied(1, 1, 4)
+    assert everything(other, "p") == everything(database, "p")
 
 
 def test_a_copy_goes_on_like_the_original(database: Database, other: Database) -> None:

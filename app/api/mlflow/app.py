@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from app.api.mlflow import answers, experiments, metrics, models, runs
+from app.api.mlflow import answers, experiments, links, metrics, models, runs
 from app.errors import CurvewiseError
 
 PREFIX = "/mlflow"
@@ -22,6 +22,7 @@ _POSTED: dict[str, _Handler] = {
     "experiments/search": experiments.search,
     "experiments/delete": experiments.delete,
     "experiments/restore": experiments.restore,
+    "experiments/update": experiments.update,
     "experiments/set-experiment-tag": experiments.set_tag,
     "experiments/delete-experiment-tag": experiments.delete_tag,
     "runs/create": runs.create,
@@ -72,6 +73,8 @@ def make_app(state: State) -> Starlette:
         for path, handler in handlers.items()
     ]
     routes.append(Route("/api/2.0/mlflow-artifacts/{path:path}", models.refuse_files, methods=["GET", "PUT", "DELETE"]))
+    linked = {"/": links.follow, "/runs/{run_id}": links.to_run, "/experiments/{experiment_id}": links.to_project}
+    routes += [Route(path, handler, methods=["GET"]) for path, handler in linked.items()]
     app = Starlette(routes=routes, exception_handlers=_ON)
     app.state = state
     return app

@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.api.mlflow import messages
-from app.api.mlflow.answers import EXISTS, refusal
+from app.api.mlflow.answers import EXISTS, NOT_DONE_HERE, refusal
 from app.api.mlflow.filters import Language, Name, Value, ordered, page
 from app.api.mlflow.tracking import tracking
 from app.api.wire import reply
@@ -66,6 +66,19 @@ async def search(request: Request) -> Response:
     begin, end, token = page(found, said.page_token, said.max_results)
     more = {"next_page_token": token} if token else {}
     return reply({"experiments": [shown(one) for one in found[begin:end]], **more})
+
+
+async def update(request: Request) -> Response:
+    """experiments/update, which renames: a project keeps the name that jobs, links and CI know it by."""
+    said = await messages.read(request, messages.UpdateExperiment)
+    found = await to_thread.run_sync(tracking(request).experiments.get, said.experiment_id)
+    if said.new_name in ("", found.name):
+        return reply({})
+    told = (
+        f"the experiment {found.name!r} is the project {found.project!r} here, and projects are not renamed: create "
+        "an experiment of the other name, or copy this one with `curvewise export` and `curvewise import --as`"
+    )
+    return refusal(NOT_DONE_HERE, told)
 
 
 async def set_tag(request: Request) -> Response:

@@ -11,8 +11,8 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
 from app.api.body import off_loop, read_body, readable, validate
-from app.curves.points import MAX_STEP, NON_FINITE_WORDS, name_problem
-from app.storage.histories import LONGEST_KEY, is_hidden
+from app.curves.points import MAX_NAME_LENGTH, MAX_STEP, NON_FINITE_WORDS, name_problem
+from app.storage.histories import is_hidden
 
 LONGEST_VALUE = 8000  # [characters], MLflow's own limit for a tag; that of a param is 6000
 LARGEST_BATCH = 1000
@@ -82,7 +82,7 @@ class Pair(Message):
 class Metric(Message):
     """One value of one metric. timestamp: ms since 1970. A client that names no step means 0."""
 
-    key: Annotated[Text, Field(min_length=1, max_length=LONGEST_KEY), AfterValidator(_key)]
+    key: Annotated[Text, Field(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(_key)]
     value: Number
     timestamp: Annotated[Integer, Field(ge=0, le=MAX_STEP)]
     step: Annotated[Integer, Field(ge=-MAX_STEP, le=MAX_STEP)] = 0
@@ -91,7 +91,7 @@ class Metric(Message):
 class PlainMetric(Message):
     """A metric as nearly every client sends it, which can be read without a look at each field."""
 
-    key: Annotated[str, Strict(), Field(min_length=1, max_length=LONGEST_KEY)]
+    key: Annotated[str, Strict(), Field(min_length=1, max_length=MAX_NAME_LENGTH)]
     value: Annotated[float, Strict()] | Literal["NaN", "Infinity", "-Infinity"]
     timestamp: Annotated[int, Strict(), Field(ge=0, le=MAX_STEP)]
     step: Annotated[int, Strict(), Field(ge=-MAX_STEP, le=MAX_STEP)] = 0
@@ -121,6 +121,12 @@ class CreateExperiment(Message):
     name: Text
     artifact_location: Text = ""
     tags: list[Pair] = []
+
+
+class UpdateExperiment(OfExperiment):
+    """experiments/update."""
+
+    new_name: Text = ""
 
 
 class SetExperimentTag(OfExperiment, Pair):

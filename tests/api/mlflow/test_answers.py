@@ -17,7 +17,11 @@ def tree(error: type[errors.CurvewiseError]) -> Iterator[type[errors.CurvewiseEr
         yield from tree(child)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in tree(errors.CurvewiseError) if kind is not errors.CurvewiseError])
+# Errors of other rooms, such as the command line's, are raised by nothing that these clients ask for.
+KINDS = [kind for kind in tree(errors.CurvewiseError) if kind.__module__ == errors.__name__][1:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_error_has_its_code(kind: type[errors.CurvewiseError]) -> None:
     error = kind("file", "why") if kind is errors.UnreadableFile else kind("why")
     reply = asyncio.run(on_curvewise_error(Request({"type": "http"}), error))

@@ -140,6 +140,7 @@ def test_what_cannot_be_meant_is_told_and_changes_nothing(
         ("runs/search", {"experiment_ids": ["0"], "page_token": "x"}, "INVALID_PARAMETER_VALUE", 400),
         ("runs/search", {"experiment_ids": ["0"], "max_results": 50_001}, "INVALID_PARAMETER_VALUE", 400),
         ("runs/search", {"experiment_ids": ["0"], "order_by": ["sideways UP"]}, "INVALID_PARAMETER_VALUE", 400),
+        ("experiments/update", {"experiment_id": "999999999", "new_name": "a"}, "RESOURCE_DOES_NOT_EXIST", 404),
         ("logged-models", {"name": "m"}, "NOT_IMPLEMENTED", 501),
         ("registered-models/create", {"name": "m"}, "ENDPOINT_NOT_FOUND", 404),
         ("runs/get", {}, "ENDPOINT_NOT_FOUND", 404),
@@ -151,7 +152,7 @@ def test_every_error_has_the_shape_that_clients_read(
     assert refused(post(server, path, body), code, status)
 
 
-@pytest.mark.parametrize("path", ["/mlflow/", "/mlflow/api/3.0/mlflow/traces", "/mlflow/version"])
+@pytest.mark.parametrize("path", ["/mlflow/api/3.0/mlflow/traces", "/mlflow/version"])
 def test_what_is_outside_the_subset_says_so(server: httpx.Client, path: str) -> None:
     reply = server.get(path)
     assert "is not served here" in refused(reply, "ENDPOINT_NOT_FOUND", 404)
@@ -187,6 +188,27 @@ def test_facts_have_a_limit_together(server: httpx.Client, run: str) -> None:
     assert refused(
         post(server, "runs/set-tag", {"run_id": run, "key": "t", "value": "x" * 8001}), "INVALID_PARAMETER_VALUE", 400
     )
+
+
+def test_a_metric_may_have_a_name_as_long_as_mlflow_allows(server: httpx.Client, run: str) -> None:
+    longest, longer = "k" * 250, "k" * 251
+    batch = [{**metric(1, 0.5), "key": longest}, {**metric(1, 0.5), "key": longer}, metric(1)]
+    told = refused(post(server, "runs/log-batch", {"run_id": run, "metrics": batch}), "INVALID_PARAMETER_VALUE", 400)
+    assert told.startswith("metrics.1.key: ")
+    assert post(server, "runs/log-metric", {"run_id": run, **metric(2, 0.25), "key": longest}).status_code == 200
+    assert [one["value"] for one in history(server, run, longest)] == [0.5, 0.25]
+    latest = server.get(f"{API}/runs/get", params={"run_id": run}).json()["run"]["data"]["metrics"]
+    assert {one["key"]: one["step"] for one in latest} == {longest: 2, "loss": 1}
+
+
+def test_an_experiment_is_not_renamed_and_says_why(server: httpx.Client) -> None:
+    name = uuid4().hex
+    experiment = post(server, "experiments/create", {"name": name}).json()["experiment_id"]
+    reply = post(server, "experiments/update", {"experiment_id": experiment, "new_name": "other"})
+    assert "projects are not renamed" in refused(reply, "NOT_IMPLEMENTED", 501)
+    assert post(server, "experiments/update", {"experiment_id": experiment, "new_name": name}).status_code == 200
+    found = server.get(f"{API}/experiments/get", params={"experiment_id": experiment}).json()["experiment"]
+    assert found["name"] == name
 
 
 def test_tags_of_an_experiment_come_and_go(server: httpx.Client) -> None:
