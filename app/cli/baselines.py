@@ -1,6 +1,7 @@
 """What `--baseline` names -> levels to compare with: of the last run on a branch, a release, a run, a log, a report."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from app.checks.comparison import Baseline
@@ -35,12 +36,13 @@ def find(ref: str, subject: Subject, stored: Stored) -> Baseline:
         if subject.facts is None:
             raise InvalidInput(f"--baseline {ref!a}: a log is of no project, so say of which: PROJECT@{ref}")
         project = subject.facts.project
-    return _last(ref, selector, stored.listed(project), subject, stored)
+    return _last(ref, project, selector, subject, stored)
 
 
-def _last(ref: str, selector: str, listed: list[Facts], subject: Subject, stored: Stored) -> Baseline:
-    newest_first = (facts for facts in reversed(listed) if _selected(facts, selector))
-    candidates = list(_comparable(newest_first, subject.facts))[:HISTORY]
+def _last(ref: str, project: str, selector: str, subject: Subject, stored: Stored) -> Baseline:
+    tag = "branch=main" if selector == MAIN else selector if "=" in selector else None
+    newest_first = (facts for facts in stored.runs(project, tag) if _selected(facts, selector))
+    candidates = list(islice(_comparable(newest_first, subject.facts), HISTORY))
     if not candidates:
         return Baseline(ref=ref, name=None)
     measured = [stored.levels(facts) for facts in candidates]
@@ -50,12 +52,10 @@ def _last(ref: str, selector: str, listed: list[Facts], subject: Subject, stored
 
 
 def _selected(facts: Facts, selector: str) -> bool:
-    key, equals, value = selector.partition("=")
+    """Whether a run is meant, of those that have the tag where the selector is one."""
     if selector == RELEASE:
         return bool(facts.tags.get(RELEASE))
-    if selector == MAIN:
-        return facts.tags.get("branch") == MAIN
-    return facts.tags.get(key) == value if equals else is_commit(facts.commit, selector)
+    return selector == MAIN or "=" in selector or is_commit(facts.commit, selector)
 
 
 def _comparable(runs: Iterator[Facts], to: Facts | None) -> Iterator[Facts]:

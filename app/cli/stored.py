@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 from pydantic import TypeAdapter
@@ -12,13 +13,14 @@ from app.cli.server import Server
 from app.curves.curve import Curve, make_curve
 from app.diagnosis import Diagnosis
 from app.errors import InvalidInput
+from app.listing import RunFilter, find_runs
 from app.nouns import Run
 from app.rules.context import RunState
 from app.service import Service, make_service
 from app.settings import Settings
 from app.storage.backup import file_of
 
-_PAGE = 1000  # runs
+_FIRST_PAGE, _PAGE = 20, 1000  # runs: a baseline is among the last, the runs of a commit may be anywhere
 _DIAGNOSIS = TypeAdapter(Diagnosis)
 _WHEN = TypeAdapter(datetime)
 
@@ -42,8 +44,8 @@ class Store(Protocol):
     def run(self, project: str, run: str) -> Facts:
         """One run."""
 
-    def runs(self, project: str) -> Iterator[Facts]:
-        """All runs of a project, in name order."""
+    def runs(self, project: str, tag: str | None) -> Iterator[Facts]:
+        """A project's runs, the last opened first; all, or those with a tag `KEY=VALUE`."""
 
     def roles(self, project: str) -> Mapping[str, str]:
         """Raw curve name -> role, where the project says other than the names do."""
@@ -65,15 +67,15 @@ class OnServer:
         """Raises UnknownRun, ServerUnreachable, Refused; so do the others."""
         return _facts(self._server.read("projects", project, "runs", run))
 
-    def runs(self, project: str) -> Iterator[Facts]:
-        """A page at a time."""
-        after: dict[str, str] = {}
-        while True:
-            page = self._server.read("projects", project, "runs", limit=_PAGE, **after)
+    def runs(self, project: str, tag: str | None) -> Iterator[Facts]:
+        """A page at a time, as far as they are looked at."""
+        asked = {"sort": "created", "descending": "true"} | ({} if tag is None else {"tag": tag})
+        for limit in _pages():
+            page = self._server.read("projects", project, "runs", limit=limit, **asked)
             yield from map(_facts, page["items"])
             if page["next"] is None:
                 return
-            after = {"after": page["next"]}
+            asked["after"] = page["next"]
 
     def roles(self, project: str) -> Mapping[str, str]:
         """As the project has them."""
@@ -106,12 +108,16 @@ class InDatabase:
         """Raises UnknownProject, UnknownRun, StorageUnavailable; so do the others."""
         return _told(self._service.get_run(project, run))
 
-    def runs(self, project: str) -> Iterator[Facts]:
-        """A page at a time."""
-        after = None
-        while page := self._service.list_runs(project, limit=_PAGE, after=after):
-            yield from map(_told, page)
-            after = page[-1].run
+    def runs(self, project: str, tag: str | None) -> Iterator[Facts]:
+        """A page at a time, as far as they are looked at."""
+        key, _, value = (tag or "").partition("=")
+        asked = RunFilter(tags=() if tag is None else [(key, value)], sort="created", descending=True)
+        for limit in _pages():
+            page = find_runs(self._service.database, project, replace(asked, limit=limit))
+            yield from map(_told, self._service.get_runs(project, [row.run for row in page.rows]))
+            if page.next is None:
+                return
+            asked = replace(asked, after=page.next)
 
     def roles(self, project: str) -> Mapping[str, str]:
         """As the project has them."""
@@ -148,6 +154,10 @@ def in_database(settings: Settings) -> Iterator[Store]:
         yield InDatabase(service)
     finally:
         service.database.close()
+
+
+def _pages() -> Iterator[int]:
+    return chain([_FIRST_PAGE], repeat(_PAGE))
 
 
 def _facts(run: Mapping[str, Any]) -> Facts:

@@ -43,7 +43,8 @@ class Stored:
     def __init__(self, opening: Callable[[], Store]) -> None:
         self._opening = opening
         self._roles: dict[str, Mapping[str, str]] = {}
-        self._listed: dict[str, list[Facts]] = {}
+        self._listed: dict[tuple[str, str | None], tuple[list[Facts], Iterator[Facts]]] = {}
+        self._levels: dict[tuple[str, str], dict[str, Level]] = {}
 
     @cached_property
     def store(self) -> Store:
@@ -56,17 +57,22 @@ class Stored:
             self._roles[project] = self.store.roles(project)
         return self._roles[project]
 
-    def listed(self, project: str) -> list[Facts]:
-        """All runs of a project, asked once: the first opened first."""
-        if project not in self._listed:
-            self._listed[project] = sorted(self.store.runs(project), key=lambda facts: (facts.created_at, facts.run))
-        return self._listed[project]
+    def runs(self, project: str, tag: str | None = None) -> Iterator[Facts]:
+        """A project's runs, all or those with a tag `KEY=VALUE`, the last opened first; each asked for once."""
+        known, more = self._listed.setdefault((project, tag), ([], self.store.runs(project, tag)))
+        yield from known
+        for facts in more:
+            known.append(facts)
+            yield facts
 
     def levels(self, facts: Facts) -> dict[str, Level]:
-        """The best levels of a run's validation curves."""
-        names = [name for name, role in facts.curves.items() if role in _MEASURED]
-        curves = self.store.curves(facts.project, facts.run, names, None)
-        return levels(to_roles(curves, self.roles(facts.project)))
+        """The best levels of a run's validation curves, read once."""
+        key = (facts.project, facts.run)
+        if key not in self._levels:
+            names = [name for name, role in facts.curves.items() if role in _MEASURED]
+            curves = self.store.curves(facts.project, facts.run, names, None)
+            self._levels[key] = levels(to_roles(curves, self.roles(facts.project)))
+        return self._levels[key]
 
 
 @dataclass(frozen=True)
@@ -91,10 +97,10 @@ def subjects(text: str, reading: Reading) -> Iterator[Subject]:
     if run is not None:
         yield _stored(stored, stored.store.run(project, run), location)
         return
-    found = [facts for facts in stored.listed(project) if is_commit(facts.commit, commit)]
+    found = [facts for facts in stored.runs(project) if is_commit(facts.commit, commit)]
     if not found:
         raise InvalidInput(f"no run of project {project!r} is of commit {commit!r}")
-    for facts in found:
+    for facts in reversed(found):
         yield _stored(stored, facts, location)
 
 

@@ -288,8 +288,10 @@ def test_names_of_strangers_command_no_pipeline(
 ) -> None:
     with httpx.Client(base_url=server, timeout=30, trust_env=False) as client:
         for name in NAMES:
-            send(client, name, name, "mlp-800-updates", "failed", tags={"job": name, "script": name}, commit="5" * 40)
-            send(client, "strangers", name, "mlp-800-updates", "failed", tags={"job": name}, commit="5" * 40)
+            tags = {"job": name, "script": name}
+            send(client, "strangers", name, "mlp-800-updates", "failed", tags=tags, commit="5" * 40)
+        for name in NAMES[::4]:
+            send(client, name, name, "mlp-800-updates", "failed")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "summary.md"))
     files = [argument for form in outputs.FORMATS[:7] for argument in ("--format", f"{form}={form}.out")]
     done = call("check", "strangers@5555555", "--url", server, "--format", "github-summary", *files)
@@ -302,6 +304,6 @@ def test_names_of_strangers_command_no_pipeline(
     assert JUnitXml.fromstring((here / "junit.out").read_bytes()).failures == len(NAMES)
     families = list(text_string_to_metric_families((here / "openmetrics.out").read_text()))
     assert len(families[0].samples) == len(NAMES)
-    for name in NAMES:
+    for name in NAMES[::4]:
         one = call("check", "--url", server, "--", f"{name}/{name}")
         assert (one.returncode, "the job failed" in one.stdout) == (1, True), name
