@@ -96,11 +96,14 @@ def find_runs(database: Database, project: str, wanted: RunFilter) -> RunRows:
 def standing_of(database: Database, project: str, run: str) -> Standing:
     """What the monitor knows of one run. Raises UnknownProject, UnknownRun, StorageUnavailable."""
     with database.reading() as connection:
-        home = _find_project(connection, project)
-        check_name("run", run)
-        if (found := runs.find_run(connection, home.id, run)) is None:
-            raise UnknownRun(f"project {project!r} has no run {run!r}")
+        found = _find_run(connection, project, run)
         return _standing(standings.find(connection, [found.id]).get(found.id), found.revision)
+
+
+def run_id_of(database: Database, project: str, run: str) -> int:
+    """By which the run is known inside. Raises UnknownProject, UnknownRun, StorageUnavailable."""
+    with database.reading() as connection:
+        return _find_run(connection, project, run).id
 
 
 def chips(stood: StoredStanding | None) -> tuple[Chip, ...]:
@@ -223,4 +226,12 @@ def _find_project(connection: Connection, name: str) -> runs.StoredProject:
     check_name("project", name)
     if (found := runs.find_project(connection, name)) is None:
         raise UnknownProject(f"there is no project {name!r}")
+    return found
+
+
+def _find_run(connection: Connection, project: str, name: str) -> runs.StoredRun:
+    home = _find_project(connection, project)
+    check_name("run", name)
+    if (found := runs.find_run(connection, home.id, name)) is None:
+        raise UnknownRun(f"project {project!r} has no run {name!r}")
     return found

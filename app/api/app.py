@@ -19,6 +19,7 @@ from app.api import (
     curves,
     deliveries,
     diagnoses,
+    events,
     findings,
     health,
     metrics,
@@ -35,6 +36,8 @@ from app.api.mlflow.app import make_app as make_mlflow_app
 from app.api.negotiation import CURVEWISE_VERSION
 from app.api.openapi import complete
 from app.api.shortcut import Shortcut
+from app.api.stopping import before_waiting
+from app.live import Live
 from app.meters import Meters, Standing
 from app.pages.app import ROUTERS as PAGES
 from app.pages.app import ROUTES as PAGE_ROUTES
@@ -49,6 +52,7 @@ _NOUNS = (  # routes are tried in order: the busiest first
     diagnoses,
     findings,
     curves,
+    events,
     projects,
     webhooks,
     deliveries,
@@ -95,12 +99,15 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.meters = meters = Meters()
         app.state.service = service = make_service(settings, meters)
         app.state.standing = Standing(service.database, settings.metrics_projects)
+        app.state.live = live = Live(service.database)
         app.state.courier = courier = Courier(service.database, _manners(settings))
         try:
             await service.start()
             courier.start()
+            before_waiting(live.stop_soon)
             yield
         finally:
+            await live.stop()
             await to_thread.run_sync(courier.stop)
             await service.close()
 

@@ -32,7 +32,8 @@ CHECKS = [
 
 PATHS = {"webhook": 1, "delivery": 1}
 
-api = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+# But for streams, whose replies have no end: test_events.py makes such requests by hand.
+api = schemathesis.openapi.from_dict(create_app(Settings()).openapi()).exclude(path_regex=r"/runs/\{run\}/events$")
 
 
 @schemathesis.serializer("application/x-ndjson")
