@@ -59,7 +59,8 @@ def fuzz(target: Target, home: Path, inputs: int, seconds: int) -> Figures:
     words = home / f"{target.name}.words"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
     flags = [
-        *(f"-dict={words}", f"-max_len={target.most_bytes}", f"-artifact_prefix={home / target.name}.ended-"),
+        *([f"-dict={words}"] if target.words else []),
+        *(f"-max_len={target.most_bytes}", f"-artifact_prefix={home / target.name}.ended-"),
         *(f"-timeout={_LONGEST_S}", f"-rss_limit_mb={_MOST_MIB}", "-print_final_stats=1"),
         *([f"-runs={inputs}"] if inputs else []),
         *([f"-max_total_time={seconds}"] if seconds else []),

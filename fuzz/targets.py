@@ -1,4 +1,4 @@
-"""Everything that is fuzzed, by name; imported one by one, so that a campaign instruments what it fuzzes and no more."""
+"""Everything that is fuzzed, by name; imported one by one, so that a campaign instruments what it fuzzes alone."""
 
 from importlib import import_module
 
