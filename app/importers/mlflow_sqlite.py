@@ -20,7 +20,7 @@ def tables(path: Path) -> set[str]:
     try:
         with closing(_open(path)) as database:
             return {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # what is wrong is told in the damaged file's own words
         raise UnreadableFile(str(path), f"a SQLite database that cannot be read: {_line(error)}") from error
 
 
