@@ -6,9 +6,12 @@ const REST = 4; // of the time spent on a refresh, times so much is left to ever
 const LEAST_WAIT_MS = 250;
 
 export function follow(run, { chart, audit, standing, live }) {
-  const says = () => run.querySelector("[data-live-says]");
-  const tell = (text) => { const line = says(); if (line) { line.hidden = !text; line.textContent = text; } };
-  const source = new EventSource(run.dataset.events);
+  const tell = (text) => {
+    const line = run.querySelector("[data-live-says]");
+    if (!line) return;
+    line.hidden = !text;
+    line.textContent = text;
+  };
   const draw = paced(async () => {
     if (live.replaying) return;
     await chart.refresh();
@@ -19,19 +22,30 @@ export function follow(run, { chart, audit, standing, live }) {
   const judge = paced(async () => {
     if (live.replaying) return;
     const before = findings(run);
-    if (!(await audit.load())) return;
-    announce(run, before, findings(run));
+    if (await audit.load()) announce(run, before, findings(run));
     await chart.refresh();
   });
-  source.onopen = () => tell("live");
-  source.onerror = () => tell("the connection is lost; trying again …"); // and it resumes after the last event it had
-  source.addEventListener("points", draw);
-  source.addEventListener("diagnosis", judge);
-  source.addEventListener("state", async () => {
+  const look = async () => {
     await standing.load();
     tell("live");
+    draw();
     judge();
+  };
+  let source = null;
+  const connect = () => {
+    source = new EventSource(run.dataset.events);
+    source.onerror = () => tell("the connection is lost; trying again …"); // and it goes on after the last event it had
+    source.addEventListener("state", look); // comes first in every stream, also after a broken connection
+    source.addEventListener("points", draw);
+    source.addEventListener("diagnosis", judge);
+  };
+  // A browser has few connections for one server: a page that nobody sees holds none.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) source?.close();
+    else connect();
   });
+  live.lookAgain = look;
+  if (!document.hidden) connect();
 }
 
 const findings = (run) => [...run.querySelectorAll("#audit .finding h3")].map((one) => one.textContent.trim());

@@ -81,6 +81,7 @@ function offerReplay(run, chart) {
       remember({ at_step: at });
       chart.refresh({ at_step: at });
       audit.load({ at_step: at });
+      if (at === null) live.lookAgain?.();
     });
     const move = () => {
       const last = Number(scrub.max);
