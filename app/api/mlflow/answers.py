@@ -28,6 +28,7 @@ class Code:
 INVALID = Code("INVALID_PARAMETER_VALUE", 400)
 UNREADABLE = Code("MALFORMED_REQUEST", 400)
 TOO_LARGE = Code("BAD_REQUEST", 413)
+SLOW = Code("BAD_REQUEST", 408)  # which clients try again
 UNKNOWN = Code("RESOURCE_DOES_NOT_EXIST", 404)
 EXISTS = Code("RESOURCE_ALREADY_EXISTS", 400)
 NO_ENDPOINT = Code("ENDPOINT_NOT_FOUND", 404)
@@ -44,6 +45,7 @@ _BY_ERROR: Mapping[type[Exception], Code] = {
     errors.UnreadableBody: UNREADABLE,
     errors.NotFound: UNKNOWN,
     errors.TooLarge: TOO_LARGE,
+    errors.SlowBody: SLOW,
     errors.UnsupportedEncoding: UNREADABLE,
     errors.NotLetIn: NO_TOKEN,
     errors.NotAllowed: NOT_ALLOWED,
