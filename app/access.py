@@ -43,3 +43,9 @@ def access_in(request: Mapping[str, Any]) -> Access:
     """What whoever asks may see and do; nothing of any project where a path is open to everybody."""
     access: Access | None = request[_PLACE]
     return access or NOTHING
+
+
+def who_asked(request: Mapping[str, Any]) -> str | None:
+    """The public id of the token that let the request in; None when none did."""
+    access: Access | None = request.get(_PLACE)
+    return access.token if access else None

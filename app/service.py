@@ -93,8 +93,9 @@ class Service:
         self._database.close()
 
     def check(self) -> None:
-        """Raise StorageUnavailable or SchemaMismatch when the database cannot serve this version now."""
+        """Raise StorageUnavailable, StorageFull or SchemaMismatch when the database cannot serve this version now."""
         migrate.check(self._database.engine)
+        self._database.check_room()
 
     def open_run(self, project: str, run: str, update: RunUpdate) -> tuple[Run, bool]:
         """Create or update; True when it was created. The project is created with its first run.

@@ -1,5 +1,6 @@
 """The application: every room wired together, nothing made at import."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -26,6 +27,7 @@ from app.api import (
     points,
     problems,
     projects,
+    request_log,
     rules,
     runs,
     webhooks,
@@ -35,6 +37,7 @@ from app.api.mlflow.app import PREFIX as MLFLOW
 from app.api.mlflow.app import make_app as make_mlflow_app
 from app.api.negotiation import CURVEWISE_VERSION
 from app.api.openapi import complete
+from app.api.request_log import RequestLog
 from app.api.shortcut import Shortcut
 from app.api.stopping import before_waiting
 from app.live import Live
@@ -127,6 +130,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(metrics.Timed)
     app.add_middleware(Shortcut)
     app.add_middleware(Door, settings=settings)  # what is added last is outermost
+    if settings.log_requests:
+        request_log.log.setLevel(logging.INFO)
+        app.add_middleware(RequestLog)
     for noun in _NOUNS:
         app.include_router(noun.router)
     for pages in PAGES:

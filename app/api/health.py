@@ -38,7 +38,8 @@ async def is_up() -> Response:
     responses=documented(
         errors.StorageUnavailable,
         errors.SchemaMismatch,
-        description="The database answers and has the schema of this version.",
+        errors.StorageFull,
+        description="The database answers, has the schema of this version, and its disk has room.",
         example={"status": "ok"},
     ),
 )

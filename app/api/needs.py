@@ -25,7 +25,9 @@ class Need:
     opened_by_project: bool = False
 
 
-_OPEN = re.compile(r"/healthz|/readyz|/openapi\.json|/docs(/.*)?|/api/v1/rules|/rules(/CW\d+/shape)?|/static/.*|/login|/logout")
+_OPEN = re.compile(
+    r"/healthz|/readyz|/openapi\.json|/docs(/.*)?|/api/v1/rules|/rules(/CW\d+/shape)?|/static/.*|/login|/logout"
+)
 _LISTS = re.compile(r"/|/api/v1/projects|/api/v1/diagnose")
 _METRICS = re.compile("/metrics")
 _OF_PROJECT = re.compile(r"/(?:api/v1/)?projects/([^/]+)(/.*)?", re.DOTALL)

@@ -1,10 +1,12 @@
 """The database: its URL, its connections, its transactions, and what its errors mean."""
 
 import math
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,6 +22,7 @@ _STATEMENT_S = 60  # how long Postgres works on one statement, or waits for the 
 _SILENCE_S = 65  # then it does not even say that it took too long
 _GREETING_S = 10  # how long a connection may take to be made, or to answer after it was idle
 _KEPT_FREE = 20  # one page in so many may stay free
+_LEAST_FREE_BYTES = 1024 * 1024  # the log of a few batches; what is left then is not worth being asked for
 _PAGES_AT_ONCE = 1000  # 4 MB; others write in between
 _READABLE = "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters percent-encoded"
 _UNAVAILABLE_SQLITE = {
@@ -160,6 +163,14 @@ class Database:
                 driver: Any = connection.connection.driver_connection
                 driver.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
             surplus -= _PAGES_AT_ONCE
+
+    def check_room(self) -> None:
+        """Raise StorageFull when the disk of a SQLite file has hardly any room left; Postgres tells when it writes."""
+        if not self.on_sqlite:
+            return
+        free = shutil.disk_usage(Path(self.engine.url.database or ".").absolute().parent).free
+        if free < _LEAST_FREE_BYTES:
+            raise StorageFull(f"the disk of the database has {free} bytes left")
 
     def close(self) -> None:
         """Close every connection."""

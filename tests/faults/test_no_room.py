@@ -91,8 +91,11 @@ def test_a_disk_that_somebody_else_fills(tmp_path: Path) -> None:
             assert int(refused.headers["Retry-After"]) >= 1
             assert client.get(f"{RUN}/curves").json()["curves"] == {"loss": {"steps": [1.0], "values": [1.0]}}
             assert client.get(f"{RUN}/diagnosis").status_code == 200
-            assert client.get("/readyz").status_code == 200
+            unready = client.get("/readyz")
+            assert unready.status_code == 507
+            assert "bytes left" in unready.json()["detail"]
         rubbish.unlink()
+        assert client.get("/readyz").status_code == 200
         assert client.post(f"{RUN}/points", json=many).json()["accepted"] == 20_000
         assert len(client.get(f"{RUN}/curves").json()["curves"]["loss"]["steps"]) == 20_001
 
