@@ -2,13 +2,14 @@
 
     metering.py [--seconds S] [--json]
 
-The calls that a one-point batch causes are timed by themselves, since two runs of a whole server differ by far more than
-they cost; the time of a batch is what a real server's processes use under eight clients. With two workers the meters are
-files that all workers share.
+The calls that a one-point batch causes are timed by themselves, since two runs of a whole server differ by far more
+than they cost; the time of a batch is what a real server's processes use under eight clients. With two workers the
+meters are files that all workers share.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import timeit
@@ -23,7 +24,7 @@ from app.meters import SHARED, Meters
 from load import Load, drive
 from serving import curvewise, machine, serving
 
-_CALLS = 100_000
+_CALLS = 20_000
 _CLIENTS = 8  # one group commit answers about so many batches
 _LIMIT = 0.01
 
@@ -34,27 +35,26 @@ def measure(seconds: float) -> list[Row]:
     """A row for one process that counts for itself, and one for two that share what they count."""
     rows = []
     for workers in (1, 2):
-        counting_us, batch_us = _counting_us(shared=workers > 1), _batch_us(workers, seconds)
+        counting_us, batch_us = counting_us(shared=workers > 1), _batch_us(workers, seconds)
         share = counting_us / batch_us
         rows.append({"workers": workers, "counting_us": counting_us, "batch_us": batch_us, "share": share})
     return rows
 
 
-def _counting_us(*, shared: bool) -> float:
+def counting_us(*, shared: bool) -> float:
     """What a batch pays: its own observation, and its part of what is counted once a group [us]."""
     with TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--calls"]
         # A process of its own: where it counts is decided when the library is imported.
-        done = subprocess.run(
-            command, env={SHARED: folder} if shared else {}, capture_output=True, text=True, check=True
-        )
+        environ = {**os.environ, **({SHARED: folder} if shared else {})}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
 def _calls_us() -> float:
     meters = Meters()
-    batch = timeit.timeit(lambda: meters.ingested(0.003, 200), number=_CALLS)
-    group = timeit.timeit(lambda: meters.settled(_CLIENTS, 0), number=_CALLS)
+    batch = min(timeit.repeat(lambda: meters.ingested(0.003, 200), number=_CALLS))
+    group = min(timeit.repeat(lambda: meters.settled(_CLIENTS, 0), number=_CALLS))
     return (batch + group / _CLIENTS) / _CALLS * 1e6
 
 
