@@ -35,13 +35,13 @@ def measure(seconds: float) -> list[Row]:
     """A row for one process that counts for itself, and one for two that share what they count."""
     rows = []
     for workers in (1, 2):
-        counting_us, batch_us = counting_us(shared=workers > 1), _batch_us(workers, seconds)
+        counting_us, batch_us = calls_cost_us(shared=workers > 1), _batch_us(workers, seconds)
         share = counting_us / batch_us
         rows.append({"workers": workers, "counting_us": counting_us, "batch_us": batch_us, "share": share})
     return rows
 
 
-def counting_us(*, shared: bool) -> float:
+def calls_cost_us(*, shared: bool) -> float:
     """What a batch pays: its own observation, and its part of what is counted once a group [us]."""
     with TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--calls"]

@@ -165,7 +165,7 @@ def test_a_scrape_is_answered_while_the_database_is_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_counting_costs_is_measured_in_a_process_of_its_own(shared: bool) -> None:
-    assert 0.1 < metering.counting_us(shared=shared) < 1000
+    assert 0.1 < metering.calls_cost_us(shared=shared) < 1000
 
 
 def test_two_apps_in_one_process_count_for_themselves() -> None:
