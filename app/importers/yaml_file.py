@@ -12,7 +12,7 @@ import yaml
 
 from app.errors import UnreadableFile
 
-_MOST_VALUES = 100_000  # with aliases written out
+_MOST_VALUES = 10_000  # with aliases written out
 
 
 # Python's own scanner takes a second over two thousand brackets; libyaml is in every wheel, and refuses them at once.
