@@ -95,7 +95,7 @@ class Meters:
             pass
         elif shared := os.environ.get(SHARED):
             _bury(shared)
-            MultiProcessCollector(registry, path=shared)
+            MultiProcessCollector(registry, path=shared)  # type: ignore[no-untyped-call]
         else:
             registry.register(self.registry)
         encode, media_type = choose_encoder(accept)
@@ -110,7 +110,7 @@ def _bury(shared: str) -> None:
             os.kill(pid, 0)
         except ProcessLookupError:
             with suppress(FileNotFoundError):  # another worker was quicker
-                mark_process_dead(pid, shared)
+                mark_process_dead(pid, shared)  # type: ignore[no-untyped-call]
         except PermissionError:
             pass  # alive, and somebody else's
 

@@ -2,6 +2,7 @@
 
 import atexit
 import io
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,6 +49,7 @@ def _check_run(run: ImportedRun) -> None:
         promise(steps.dtype == values.dtype == np.float64, f"{name!r} is not float64")
         promise(np.isfinite(steps).all() and steps[0] >= 0 and steps[-1] <= MAX_STEP, f"{name!r}: a step is no step")
         promise((np.diff(steps) > 0).all(), f"{name!r}: steps do not increase")
+    json.dumps({"config": dict(run.config), "tags": dict(run.tags)}).encode()  # as it is stored
     for said in (*run.notes, *run.context.caveats):
         promise(isinstance(said, str) and said, f"{said!r} tells nobody anything")
 

@@ -45,14 +45,15 @@ _INSTRUCTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             'evaluate before the first update and log it: {{"step": 0, "val/loss": 2.3}}',
         ),
         (
-            r"(val/loss) was not logged",
+            r"^(val/loss) was not logged",
             'evaluate on held-out data while training and log it as "{0}"{often}',
         ),
-        (r"(\S+) was not logged", 'log "{0}"{often}: {{"step": 100, "{0}": 0.5}}'),
+        (r"^(\S+) was not logged", 'log "{0}"{often}: {{"step": 100, "{0}": 0.5}}'),
         (
             r"(\S+) is a moving average",
             "log validation loss as val/loss, or {0} as it is before the average is taken",
         ),
+        (r"(\S+) is rounded to", "log {0} with all its digits, as the floating-point number that it is"),
         (
             r"(\S+) is averages from step",
             "open the run with context.num_classes, or log an evaluation before the first update as val/loss at step 0",

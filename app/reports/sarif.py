@@ -4,6 +4,7 @@ A result needs a file, so each points at the first line of what trains, or of th
 """
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from pydantic_core import to_json
 from app.checks.check import Check
 from app.reports import words
 from app.reports.issues import OTHER_RULES, Issue, issues
-from app.rules.catalogue import CATALOGUE, CATALOGUE_VERSION
+from app.rules.catalogue import CATALOGUE
 
 MOST_RESULTS = 25_000  # GitHub takes no more a run, and shows the first 5,000
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -25,7 +26,7 @@ def render(checks: Sequence[Check], name: str = "curvewise") -> str:
     rules = _rules()
     index = {rule["id"]: number for number, rule in enumerate(rules)}
     run: dict[str, Any] = {
-        "tool": {"driver": {"name": "Curvewise", "version": CATALOGUE_VERSION, "rules": rules}},
+        "tool": {"driver": {"name": "Curvewise", "version": version("curvewise"), "rules": rules}},
         "automationDetails": {"id": f"{words.plain(name)}/"},
         "results": [_result(issue, index[issue.rule]) for issue in found[:MOST_RESULTS]],
         "columnKind": "unicodeCodePoints",
@@ -44,9 +45,16 @@ def render(checks: Sequence[Check], name: str = "curvewise") -> str:
 
 def _rules() -> list[dict[str, Any]]:
     known = [(rule.code, rule.name, rule.doc) for rule in CATALOGUE]
-    others = [(kind, kind, meaning) for kind, meaning in OTHER_RULES.items()]
+    # A rule's id and its name may not be the same word.
+    others = [(kind, f"check_{kind}", meaning) for kind, meaning in OTHER_RULES.items()]
     return [
-        {"id": code, "name": _pascal(name), "shortDescription": {"text": doc.split("\n", 1)[0]}, "help": {"text": doc}}
+        {
+            "id": code,
+            "name": _pascal(name),
+            "shortDescription": {"text": doc.split("\n", 1)[0]},
+            "fullDescription": {"text": doc.split("\n\n", 1)[0]},
+            "help": {"text": doc},
+        }
         for code, name, doc in (*known, *others)
     ]
 

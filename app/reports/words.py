@@ -1,5 +1,6 @@
 """How numbers and verdicts are worded, alike in every format that people read."""
 
+import math
 from collections.abc import Sequence
 
 from app.diagnosis import Diagnosis
@@ -57,13 +58,8 @@ def evidence(items: Sequence[Evidence], most: int = 2) -> str:
 def _one_evidence(item: Evidence) -> str:
     beside = "" if item.limit is None else f" (limit {number(item.limit)})"
     # A ratio to next to nothing is written down as 1e100: for people it is without bound.
-    value = (
-        number(item.value)
-        if abs(item.value) < LARGEST_EVIDENCE
-        else "\N{INFINITY}"
-        if item.value > 0
-        else "-\N{INFINITY}"
-    )
+    unbounded = abs(item.value) >= LARGEST_EVIDENCE
+    value = number(math.copysign(math.inf, item.value) if unbounded else item.value).replace("inf", "\N{INFINITY}")
     return plain(f"{item.name.replace('_', ' ')} {value} {item.unit}".rstrip() + beside)
 
 

@@ -156,6 +156,11 @@ def find_runs(connection: Connection, project_id: int, names: Sequence[str]) -> 
     return [_run(row) for row in connection.execute(_run_query(project_id).where(runs.c.name.in_(names)))]
 
 
+def with_ids(connection: Connection, project_id: int, ids: Sequence[int]) -> list[StoredRun]:
+    """Those of the runs with these ids that the project has, in no order."""
+    return [_run(row) for row in connection.execute(_run_query(project_id).where(runs.c.id.in_(ids)))]
+
+
 def ids_after(connection: Connection, after: int, limit: int) -> list[int]:
     """Ids of runs of any project, in order, after this one."""
     query = select(runs.c.id).where(runs.c.id > after, LIVE).order_by(runs.c.id).limit(limit)

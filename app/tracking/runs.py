@@ -39,7 +39,6 @@ _KERAS = Lie.INTERVAL_MEAN.said("train metrics are means over each epoch, taken 
 _OF_FRAMEWORKS = {"keras": _KERAS, "tensorflow": _KERAS}
 _ID = re.compile("[0-9a-f]{32}")
 _RECENT_RUNS = 10_000
-_MOST_RUNS = 2**31
 _RUNS_AT_ONCE = 1000
 _LARGEST_FACTS = 1024 * 1024  # what is said about a run is listed with it, so it stays small [characters]
 
@@ -72,6 +71,16 @@ class TrackedRun:
     def params(self) -> Mapping[str, str]:
         """All of them as text, which is what MLflow has."""
         return {key: _text(value) for key, value in self.run.config.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A run of which no more has been read than a search may need to pass it over."""
+
+    experiment: Experiment
+    project_id: int
+    run_id: int
+    facts: RunFacts
 
 
 class TrackedRuns:
@@ -124,20 +133,34 @@ class TrackedRuns:
             experiment, _ = find_experiment(connection, str(home.id), self._access)
             return TrackedRun(experiment=experiment, run=run, facts=found.facts)
 
-    def listed(self, experiment_ids: Sequence[str]) -> list[TrackedRun]:
+    def candidates(self, experiment_ids: Sequence[str]) -> list[Candidate]:
         """All runs of these experiments that were logged by MLflow's clients. Raises UnknownProject, InvalidInput."""
         listed = []
         with self._database.reading() as connection:
             for experiment_id in dict.fromkeys(experiment_ids):
                 experiment, home = find_experiment(connection, experiment_id, self._access)
-                if home is None:
-                    continue
-                facts = mlflow.run_facts(connection, home.id)
-                page = runs.list_runs(connection, home.id, limit=_MOST_RUNS, after=None) if facts else []
-                listed += [
-                    TrackedRun(experiment=experiment, run=run, facts=facts[run.id]) for run in page if run.id in facts
-                ]
+                if home is not None:
+                    known = mlflow.run_facts(connection, home.id)
+                    listed += [
+                        Candidate(experiment=experiment, project_id=home.id, run_id=run_id, facts=facts)
+                        for run_id, facts in known.items()
+                    ]
         return listed
+
+    def load(self, found: Sequence[Candidate]) -> list[TrackedRun]:
+        """The runs with all that was said of them, in the same order; without those deleted meanwhile."""
+        loaded: dict[int, runs.StoredRun] = {}
+        with self._database.reading() as connection:
+            for project_id in {one.project_id for one in found}:
+                ids = [one.run_id for one in found if one.project_id == project_id]
+                for begin in range(0, len(ids), _RUNS_AT_ONCE):
+                    page = runs.with_ids(connection, project_id, ids[begin : begin + _RUNS_AT_ONCE])
+                    loaded |= {run.id: run for run in page}
+        return [
+            TrackedRun(experiment=one.experiment, run=loaded[one.run_id], facts=one.facts)
+            for one in found
+            if one.run_id in loaded
+        ]
 
     def latest(self, found: Sequence[TrackedRun]) -> Mapping[int, Mapping[str, Latest]]:
         """Run -> metric -> its latest value."""

@@ -98,6 +98,47 @@ def test_markdown_is_given_where_it_is_asked_for(client: httpx.Client, run: str)
     assert_problem(client.get(f"{run}/diagnosis", params={"format": "pdf"}), 422, "invalid-input")
 
 
+@pytest.mark.parametrize(
+    ("headers", "params"),
+    [({"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}, {}), ({}, {"format": "html"})],
+    ids=["Accept", "format"],
+)
+def test_a_browser_gets_a_report(
+    client: httpx.Client, run: str, headers: dict[str, str], params: dict[str, str]
+) -> None:
+    send(client, run, EXPLODED)
+    reply = client.get(f"{run}/diagnosis", headers=headers, params=params)
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert (reply.headers["vary"], reply.headers["x-content-type-options"]) == ("Accept", "nosniff")
+    assert reply.headers["etag"]
+    assert reply.text.startswith("<!DOCTYPE html>")
+    assert "CW008 exploding" in reply.text
+    assert '"curve":"train/loss"' in reply.text
+
+
+def test_a_picture_is_given_where_one_is_asked_for_and_can_run_nothing(client: httpx.Client, run: str) -> None:
+    send(client, run, EXPLODED)
+    for headers, params in (({"Accept": "image/avif,image/svg+xml,*/*;q=0.8"}, {}), ({}, {"format": "svg"})):
+        reply = client.get(f"{run}/diagnosis", headers=headers, params=params)
+        assert reply.headers["content-type"].startswith("image/svg+xml")
+        assert reply.headers["content-security-policy"].startswith("default-src 'none'")
+        assert reply.text.startswith("<svg")
+        assert "exploding" in reply.text
+
+
+def test_a_replayed_report_shows_the_run_as_it_stood(client: httpx.Client, run: str) -> None:
+    send(client, run, EXPLODED)
+    early = client.get(f"{run}/diagnosis", params={"format": "html", "at_step": "0"}).text
+    assert '"step":0' in early
+    assert '"said":"' not in early
+    assert '"said":"' in client.get(f"{run}/diagnosis", params={"format": "html"}).text
+
+
+def test_a_run_without_points_has_a_report_and_a_picture(client: httpx.Client, run: str) -> None:
+    for chosen in ("html", "svg"):
+        assert client.get(f"{run}/diagnosis", params={"format": chosen}).status_code == 200
+
+
 @pytest.fixture
 def three_runs(client: httpx.Client, project: str) -> str:
     for name, values in (("a", EXPLODED), ("b", FALLING), ("c", EXPLODED)):

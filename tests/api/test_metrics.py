@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 
+import metering
 from app.meters import OTHERS, SHARED, Meters, Standing
 from app.settings import Settings
 from app.storage import deletion, runs
@@ -160,6 +161,11 @@ def test_a_scrape_is_answered_while_the_database_is_not(tmp_path: Path) -> None:
     assert value(found, "curvewise_database_up") == 0
     assert value(found, "curvewise_points_accepted_total") == 5
     assert not any(name == "curvewise_runs" for name, _ in found)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_counting_costs_is_measured_in_a_process_of_its_own(shared: bool) -> None:
+    assert 0.1 < metering.calls_cost_us(shared=shared) < 1000
 
 
 def test_two_apps_in_one_process_count_for_themselves() -> None:

@@ -129,3 +129,42 @@ def test_what_is_damaged_is_told_beside_what_is_not(call: Run, tmp_path: Path) -
     assert "left out: " in done.stderr
     assert "run-x.wandb: no number was logged" in done.stderr
     assert call("diagnose", str(tmp_path / "tmp")).returncode == 2
+
+
+def test_a_report_and_pictures_are_written_beside_what_is_printed(call: Run, metrics: Path, tmp_path: Path) -> None:
+    report, svg, png = (tmp_path / name for name in ("report.html", "curves.svg", "curves.png"))
+    report.write_text("an old report")
+    done = call("diagnose", str(metrics), "--html", str(report), "--svg", str(svg), "--png", str(png))
+    assert done.returncode == 0
+    assert done.stdout == call("diagnose", str(metrics)).stdout
+    assert report.read_text().startswith("<!DOCTYPE html>")
+    assert "CW005 overfitting" in report.read_text()
+    assert "best: step 250" in svg.read_text()
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_many_runs_make_one_report_and_no_picture(call: Run, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    assert call("diagnose", str(DATA / "mlflow"), "--html", str(report)).returncode == 0
+    assert report.read_text().count('<section id="run-') == 6
+    done = call("diagnose", str(DATA / "mlflow"), "--svg", str(tmp_path / "x.svg"))
+    assert done.returncode == 2
+    assert "a picture is of one run, and 6 were read" in done.stderr
+    assert not (tmp_path / "x.svg").exists()
+
+
+@pytest.mark.parametrize("option", ["--html", "--svg", "--png"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(
+    call: Run, metrics: Path, tmp_path: Path, option: str
+) -> None:
+    before = metrics.read_bytes()
+    for file, says in (
+        (tmp_path / "none" / "x", "there is no folder"),
+        (tmp_path, "is a folder"),
+        (metrics, "is the log that is read"),
+    ):
+        done = call("diagnose", str(metrics), option, str(file))
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert done.stdout == ""
+    assert metrics.read_bytes() == before

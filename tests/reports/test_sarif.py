@@ -40,6 +40,11 @@ def test_results_point_at_their_rule_and_at_a_file() -> None:
         (location,) = result["locations"]
         assert location["physicalLocation"]["artifactLocation"]["uri"] == "src/train.py"
     assert run["automationDetails"]["id"] == "nightly/"
+    for rule in rules:  # what GitHub asks of a rule beyond the schema
+        assert rule["name"] != rule["id"]
+        assert rule["shortDescription"]["text"]
+        assert rule["fullDescription"]["text"]
+        assert rule["help"]["text"]
 
 
 def test_what_fails_a_check_is_an_error_and_comes_first() -> None:

@@ -23,7 +23,7 @@ from app.monitor.worker import Monitor
 from app.nouns import RunUpdate
 from app.service import Service, make_service
 from app.settings import Settings
-from app.storage import audit, deliveries, events, fired, latest, migrate, moving, tallies, webhooks
+from app.storage import audit, changes, deliveries, events, fired, latest, migrate, moving, tallies, webhooks
 from app.storage import runs as runs_of
 from app.storage.database import Database, make_engine
 from app.storage.histories import History
@@ -216,6 +216,8 @@ def look(database: Database) -> None:
     with database.reading() as connection:
         run_id = runs_of.ids_after(connection, 0, 1)[0]
         events.of_run(connection, run_id)
+        assert changes.seen(connection, [run_id])[run_id].turn > 0
+        assert changes.stretches(connection, run_id, 0)
     listing.standing_of(database, "p", "r")
 
 
@@ -266,7 +268,7 @@ async def track(tracking: Tracking) -> None:
     tracking.runs.describe(run.facts.id, {"lr": "0.1"}, {"a": "b"})
     tracking.runs.update(run.facts.id, "FINISHED", 9, None)
     tracking.runs.keep_asset(run.facts.id, "input", "data", {})
-    found = tracking.runs.listed([home])
+    found = tracking.runs.load(tracking.runs.candidates([home]))
     assert [one.run.name for one in found] == ["tracked"]
     assert tracking.runs.latest(found)[found[0].run.id]["loss"].step == 3
     tracking.runs.assets(found, "input")

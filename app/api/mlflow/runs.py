@@ -15,13 +15,15 @@ from app.api.mlflow.filters import Clause, Language, Name, Order, Value, ordered
 from app.api.mlflow.tracking import tracking
 from app.api.wire import reply
 from app.storage.histories import Latest
-from app.tracking.runs import TrackedRun, TrackedRuns
+from app.tracking.runs import Candidate, TrackedRun, TrackedRuns
 
 _LANGUAGE = Language(
     texts=frozenset({"run_id", "run_name", "status", "user_id", "artifact_uri", "experiment_id"}),
     numbers=frozenset({"start_time", "end_time"}),
     kinds=frozenset({"attribute", "metric", "param", "tag"}),
 )
+# What can be searched and sorted by without reading what was said of a run.
+_OF_CANDIDATES = frozenset({"run_id", "user_id", "start_time", "end_time", "experiment_id"})
 _MODEL_HISTORY = "mlflow.log-model.history"
 _NONE: Mapping[str, Latest] = {}
 
@@ -115,13 +117,23 @@ async def search(request: Request) -> Response:
 def _search(
     runs: TrackedRuns, said: messages.Search, clauses: Sequence[Clause], orders: Sequence[Order]
 ) -> dict[str, Any]:
+    early = [clause for clause in clauses if _early(clause.name)]
+    candidates = [
+        one
+        for one in runs.candidates(said.experiment_ids)
+        if said.run_view_type in ("ALL", "DELETED_ONLY" if one.facts.deleted else "ACTIVE_ONLY")
+        and all(clause.holds(_of_candidate(one, clause.name)) for clause in early)
+    ]
+    candidates.sort(key=lambda one: (-(one.facts.started_at or 0), one.facts.id))
+    if len(early) == len(clauses) and all(_early(order.name) for order in orders):
+        candidates = ordered(candidates, orders, _of_candidate)
+        begin, end, token = page(candidates, said.page_token, said.max_results)
+        return _page(_whole(runs, runs.load(candidates[begin:end]), {}), token)
     found = [
         one
-        for one in runs.listed(said.experiment_ids)
-        if said.run_view_type in ("ALL", "DELETED_ONLY" if one.facts.deleted else "ACTIVE_ONLY")
-        and all(clause.holds(_value(one, clause.name, _NONE)) for clause in clauses if clause.name.kind != "metric")
+        for one in runs.load(candidates)
+        if all(clause.holds(_value(one, clause.name, _NONE)) for clause in clauses if clause.name.kind != "metric")
     ]
-    found.sort(key=lambda one: (-(one.facts.started_at or 0), one.facts.id))
     # Metrics are read last, and of the page alone where nothing is searched or sorted by them.
     known: Mapping[int, Mapping[str, Latest]] = {}
     if "metric" in {clause.name.kind for clause in clauses} | {order.name.kind for order in orders}:
@@ -129,8 +141,26 @@ def _search(
         found = [one for one in found if all(c.holds(_value(one, c.name, known[one.run.id])) for c in clauses)]
     found = ordered(found, orders, lambda one, name: _value(one, name, known.get(one.run.id, _NONE)))
     begin, end, token = page(found, said.page_token, said.max_results)
-    more = {"next_page_token": token} if token else {}
-    return {"runs": _whole(runs, found[begin:end], known), **more}
+    return _page(_whole(runs, found[begin:end], known), token)
+
+
+def _page(shown: list[dict[str, Any]], token: str | None) -> dict[str, Any]:
+    return {"runs": shown, **({"next_page_token": token} if token else {})}
+
+
+def _early(name: Name) -> bool:
+    return name.kind == "attribute" and name.key in _OF_CANDIDATES
+
+
+def _of_candidate(one: Candidate, name: Name) -> Value:
+    facts = one.facts
+    return {
+        "run_id": facts.id,
+        "user_id": facts.user,
+        "start_time": facts.started_at,
+        "end_time": facts.ended_at,
+        "experiment_id": one.experiment.id,
+    }[name.key]
 
 
 def _get(runs: TrackedRuns, run_id: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@
     place.closest("figure").classList.add("shown");
   };
   // What stands in a closed section has no width yet: it is drawn when it is opened.
-  const open = (place) => place.offsetParent !== null;
+  const open = (place) => !place.closest("details:not([open])");
   const drawAll = () => Promise.all([...document.querySelectorAll(".chart")].filter(open).map(draw));
 
   document.documentElement.classList.add("drawn");
