@@ -1,7 +1,7 @@
 """A line of JSON for each request, for whoever collects logs: who asked what, what came of it, how long it took.
 
-No header, query or body is written down, so no secret is: of a token only its public id. Every reply carries the id that
-its line has, the one that a proxy gave the request where it gave one.
+No header, query or body is written down, so no secret is: of a token only its public id. Every reply carries the id
+that its line has, the one that a proxy gave the request where it gave one.
 """
 
 import json
