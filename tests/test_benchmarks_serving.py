@@ -64,6 +64,15 @@ def test_read_measures_the_rules_the_streams_and_the_thinned() -> None:
     assert long["unchanged_ms"] < 10 * short["unchanged_ms"]
 
 
+def test_listing_asks_for_pages_in_every_order_and_through_every_filter() -> None:
+    rows = {row["question"]: row for row in run("listing.py", "--small")}
+    assert {"sort=name", "sort=updated, deep", "finding=overfitting", "tag=seed=7", "state=stalled"} <= rows.keys()
+    assert rows["sort=updated"]["runs"] == 100
+    assert rows["state=stalled"]["runs"] == 5
+    assert rows["tag of nobody"]["runs"] == rows["finding of nobody"]["runs"] == 0
+    assert all(0 < row["median_ms"] <= row["largest_ms"] for row in rows.values())
+
+
 def test_latency_measures_fresh_curves_beside_a_floor_and_stored_ones_after_an_append() -> None:
     figures = run("latency.py", "--small")
     assert [row["points"] for row in figures["fresh"]] == [100, 1_000, 10_000]
