@@ -9,6 +9,8 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from app import errors
+from app.access import Access
+from app.api.auth import AccessHere
 from app.api.negotiation import etag_of, is_known
 from app.api.openapi import Responses, documented, plain
 from app.api.problems import INVALID_INPUT
@@ -80,6 +82,7 @@ def _cached(found: Responses) -> Responses:
 )
 def get_badge(
     service: ServiceHere,
+    access: AccessHere,
     project: ProjectName,
     run: _Name = None,
     branch: _Branch = None,
@@ -94,7 +97,7 @@ def get_badge(
     drawn = _badge(service.database, project, run, branch, rule)
     # Opened by itself, a picture is a page: it may load and run nothing.
     guarded = {"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"}
-    return _reply(svg(drawn).encode(), _SVG, if_none_match, guarded)
+    return _reply(svg(drawn).encode(), _SVG, if_none_match, {**guarded, **_kept(access)})
 
 
 @router.get(
@@ -119,6 +122,7 @@ def get_badge(
 )
 def get_shields_badge(
     service: ServiceHere,
+    access: AccessHere,
     project: ProjectName,
     run: _Name = None,
     branch: _Branch = None,
@@ -127,7 +131,7 @@ def get_shields_badge(
 ) -> Response:
     """The same for `https://img.shields.io/endpoint?url=…`, which draws it in its own styles."""
     drawn = _badge(service.database, project, run, branch, rule)
-    return _reply(to_json(shields(drawn)), "application/json", if_none_match, {})
+    return _reply(to_json(shields(drawn)), "application/json", if_none_match, _kept(access))
 
 
 def _badge(database: Database, project: str, run: str | None, branch: str | None, rule: str | None) -> Badge:
@@ -157,9 +161,14 @@ def _badge(database: Database, project: str, run: str | None, branch: str | None
     return badge(project if run is None else f"{project}/{run}", stands, wanted)
 
 
+def _kept(access: Access) -> dict[str, str]:
+    """What was shown for a token is for its browser alone to keep."""
+    return {"Cache-Control": f"max-age={_CACHED_S}" if access.token is None else f"private, max-age={_CACHED_S}"}
+
+
 def _reply(content: bytes, media_type: str, if_none_match: str, headers: Mapping[str, str]) -> Response:
     etag = etag_of(content)
-    headers = {**headers, "ETag": etag, "Cache-Control": f"max-age={_CACHED_S}"}
+    headers = {**headers, "ETag": etag}
     if is_known(if_none_match, etag):
         return Response(status_code=304, headers=dict(headers))
     return Response(content, 200, dict(headers), media_type)
