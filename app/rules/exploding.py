@@ -28,6 +28,7 @@ Source
 import numpy as np
 from pydantic import Field
 
+from app.rules.caveats import Lie
 from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.hidden import hidden_divergence
@@ -62,7 +63,7 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
     start = _start(view, context)
     climb = blowup(view.settled.steps, view.settled.values, start, tail_mean(view.settled.values))
     if climb is None:
-        return _clear(view, context, (Evidence("non_finite_points", 0.0, 0.0, "points"), *_spikes(view)))
+        return _clear(view, context, (_finite(context), *_spikes(view)))
     evidence = (
         Evidence("peak", climb.peak, params.min_peak, "x start"),
         Evidence("end", climb.end, params.min_end, "x start"),
@@ -72,6 +73,13 @@ def check(view: View, context: Context, params: ExplodingParams) -> Finding | Cl
     if not stayed and climb.peak < params.absurd_peak and not _impossible(view):
         return _clear(view, context, evidence)
     return _climbed(view, climb, evidence, confidence("CW008", climb.peak / params.min_peak), stayed)
+
+
+def _finite(context: Context) -> Evidence:
+    """What is known to be finite: every point, or validation alone where the source of train hides what is not."""
+    if Lie.NON_FINITE_HIDDEN in context.lies:
+        return Evidence("non_finite_evaluations", 0.0, 0.0, "evaluations")
+    return Evidence("non_finite_points", 0.0, 0.0, "points")
 
 
 def _clear(view: View, context: Context, evidence: tuple[Evidence, ...]) -> Clear | Skipped:

@@ -57,7 +57,9 @@ class TestNonFiniteHidden:
         for seed in SEEDS:
             curves, context = run("healthy_cosine", seed)
             context = told(context, Lie.NON_FINITE_HIDDEN)
-            assert isinstance(verdict("exploding", curves, context), Clear)
+            clear = verdict("exploding", curves, context)
+            assert isinstance(clear, Clear)
+            assert clear.evidence[0].name == "non_finite_evaluations"  # no claim about train
             early = Curves({**curves, "val/loss": curves["val/loss"].through(400)})
             assert "no validation" in skip_reason("exploding", early, context)
 
