@@ -35,7 +35,7 @@ class Settings(BaseModel):
         "", description="Names by which the server may be called, comma-separated; on loopback its own are always"
     )
     token_requests_per_s: int = Field(
-        1000, ge=0, description="How often a token may be used, in each server process; 0 for any number [requests/s]"
+        300, ge=0, description="How often a token may be used, in each server process; 0 for any number [requests/s]"
     )
     log_requests: bool = Field(default=False, description="Write a line of JSON to stderr for each request")
     run_curves: int = Field(10_000, ge=1, description="Curves that a run may have; the points of more are refused")

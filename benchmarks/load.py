@@ -20,7 +20,10 @@ _RUNS_A_SECOND = 4  # each run gets every request of the pool once; 16,000 one-p
 
 @dataclass(frozen=True)
 class Load:
-    """points: a request [points]. kind: whose requests, "curvewise" or "mlflow". name: what its runs begin with."""
+    """points: a request [points]. kind: whose requests, "curvewise" or "mlflow". name: what its runs begin with.
+
+    token: sent as a bearer token where there is one. pause_s: between an answer and the client's next request [s].
+    """
 
     url: str
     kind: str
@@ -28,6 +31,8 @@ class Load:
     clients: int
     seconds: float
     name: str = "r"
+    token: str = ""
+    pause_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ async def _client(load: Load, requests: Iterator[bytes], until: float) -> tuple[
             times.append(time.perf_counter() - begin)
         else:
             refused += 1
+        if load.pause_s:
+            await asyncio.sleep(load.pause_s)
     writer.close()
     return times, refused
 
@@ -90,6 +97,8 @@ def _request(load: Load, run: str, body: bytes) -> bytes:
         path = f"/api/v1/projects/bench/runs/{run}/points"
     host = urlsplit(load.url).netloc
     kind = "Content-Type: application/json"
+    if load.token:
+        kind += f"\r\nAuthorization: Bearer {load.token}"
     return f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -113,7 +122,8 @@ def _bodies(load: Load) -> list[bytes]:
 
 
 def _open_runs(load: Load, client: int) -> list[str]:
-    with httpx.Client(base_url=load.url, timeout=30) as http:
+    headers = {"Authorization": f"Bearer {load.token}"} if load.token else {}
+    with httpx.Client(base_url=load.url, timeout=30, headers=headers) as http:
         if load.kind == "mlflow":
             body = {"experiment_id": "0", "start_time": 0}
             reply = http.post("/api/2.0/mlflow/runs/create", json=body).raise_for_status()

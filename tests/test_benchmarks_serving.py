@@ -44,6 +44,13 @@ def test_ingest_measures_a_real_server_beside_a_floor() -> None:
     assert [row["of_floor"] for row in rows[::2]] == [1, 1]
 
 
+def test_fairness_measures_a_job_beside_a_flood() -> None:
+    alone, beside, flood = run("fairness.py", "--small", "--token-requests-per-s", "50")
+    assert (alone["refused"], beside["refused"]) == (0, 0)
+    assert flood["refused"] > 0
+    assert beside["of_alone"] == pytest.approx(beside["p99_ms"] / alone["p99_ms"])
+
+
 def test_read_measures_the_rules_the_streams_and_the_thinned() -> None:
     figures = run("read.py", "--small")
     assert [(row["points"], row["state"]) for row in figures["rules"]] == [

@@ -24,7 +24,7 @@ from app.api.mlflow.answers import on_curvewise_error as in_mlflows_words
 from app.api.needs import Need, need_of
 from app.api.problems import answer, nothing_at
 from app.api.rates import Rates
-from app.errors import CurvewiseError, ForeignRequest, NotAllowed, NotFound, NotLetIn, UnknownProject
+from app.errors import CurvewiseError, ForeignRequest, NotAllowed, NotFound, NotLetIn, TooManyRequests, UnknownProject
 from app.pages.sessions import COOKIE, open_session
 from app.settings import Settings, is_loopback
 from app.storage.audit import ANYBODY
@@ -33,6 +33,7 @@ from app.tokens import Tokens
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READ = frozenset({b"host", b"origin", b"authorization", b"cookie", b"accept"})
+_REFUSED_AFTER_S = 0.25
 _MAY: Mapping[Role, str] = {"read": "read", "write": "read and write", "admin": "do everything"}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -59,6 +60,9 @@ class Door:
             self._check_where_from(scope["method"], headers)
             access = await self._access(scope, headers) if self._closed else UNLIMITED
         except CurvewiseError as error:
+            if isinstance(error, TooManyRequests):
+                # Whoever asks again at once, whatever the answer, asks no more often than this for each connection.
+                await asyncio.sleep(_REFUSED_AFTER_S)
             return await (await _refusal(scope, headers, error))(scope, receive, send)
         let_in(scope, access)
         return await self._app(scope, receive, send)

@@ -86,7 +86,7 @@ BY_ERROR: Mapping[type[errors.CurvewiseError], Kind] = {
         "foreign-request", 403, "The request comes from elsewhere", "a page of 'https://example.com' may not write here"
     ),
     errors.TooManyRequests: Kind(
-        "too-many-requests", 429, "The token was used too often", "this token may be used 1000 times a second"
+        "too-many-requests", 429, "The token was used too often", "this token may be used 300 times a second"
     ),
     errors.UnknownWebhook: Kind("unknown-webhook", 404, "No such webhook", "project 'mnist' has no webhook 7"),
     errors.UnknownDelivery: Kind("unknown-delivery", 404, "No such delivery", "webhook 7 has no delivery 12"),
