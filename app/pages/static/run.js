@@ -37,7 +37,10 @@ function offerOptions(chart) {
     const usual = { log: "0", smoothing: "0", x: "step" };
     for (const name of Object.keys(usual)) if (fields[name] === usual[name]) fields[name] = null;
     says.textContent = fields.smoothing ?? "off";
-    if (fields.x !== chart.path.searchParams.get("x")) chart.zoomed = null; // an interval of another axis means nothing
+    if (fields.x !== chart.path.searchParams.get("x")) { // an interval of another axis means nothing
+      chart.zoomed = null;
+      chart.onZoom(null);
+    }
     remember(fields);
     chart.refresh(fields);
   }));
