@@ -86,6 +86,16 @@ def main() -> None:
                 counts = outcomes(found, with_history=with_history)
                 shares = " | ".join(str(counts[outcome]) for outcome in ("pass", "investigate", "fail"))
                 print(f"| {curve} {what}, {known} | {len(found)} | {shares} |")
+    for curve in COMPARED:
+        spreads = [spread([each[curve] for each in runs]) for runs in same.values()]
+        said = f"{min(spreads):.1%} to {max(spreads):.1%}, {np.median(spreads):.1%} in the median"
+        print(f"\nBetween seeds {curve} had a standard deviation of {said} of {len(spreads)} trainings.")
+
+
+def spread(runs: Sequence[Level]) -> float:
+    """Standard deviation between seeds [share of the loss, or of 1 - accuracy]."""
+    wrong = np.array([run.value if run.goal == "min" else 1 - run.value for run in runs])
+    return float(wrong.std(ddof=1) / wrong.mean())
 
 
 if __name__ == "__main__":

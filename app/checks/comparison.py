@@ -1,6 +1,6 @@
 """A run against a baseline: better, the same, doubtful or worse, within what two runs of one training differ by.
 
-A curve's own scatter says too little of that. Trained again from another seed, small networks ended 1 to 8 % apart in
+A curve's own scatter says too little of that. Trained again from another seed, small networks ended 1 to 10 % apart in
 val loss, where the rate had been brought down five to fifty times what their curves jumped from point to point. So the
 spread between runs is measured on the baseline's predecessors, beside what is assumed until there are some.
 """
@@ -17,8 +17,8 @@ from app.checks.level import COMPARED, MIN_POINTS, Level
 
 Relation = Literal["better", "same", "doubtful", "worse", "unknown"]
 
-# Between seeds of one training val loss had a standard deviation of 4.4 % of itself in the median of eight trainings,
-# and 1 - accuracy one of 5.5 %.
+# Between seeds of one training val loss had a standard deviation of 4.5 % of itself in the median of ten trainings,
+# and 1 - accuracy one of 6.0 % (benchmarks/baselines.py).
 ASSUMED_SPREAD = 0.05  # [share of val loss, or of 1 - accuracy]
 ASSUMED_STEPS = 3  # how many measured steps from run to run the assumption counts as much as
 DOUBTFUL = 1.64  # [noise units] one of twenty runs that are not worse looks as bad

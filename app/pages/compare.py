@@ -58,7 +58,7 @@ def show_compare(
     begin_packing()
     found = _runs(service, project, options)
     differing, alike = _configs(found)
-    choice = choice_of(service, found, service.get_project(project).roles)
+    choice = choice_of(found, service.get_project(project).roles)
     base = request.scope.get("root_path", "").rstrip("/")
     asked = {**options.fields, "run": options.names}
     return page(

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 from fastapi.responses import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import to_json
 
 from app.curves.curve import Curve
-from app.curves.thinning import LEAST_MAX_POINTS
-from app.nouns import Run
+from app.nouns import CurveSummary, Run
 from app.reports.chart import Spec
 from app.reports.points import Axis, axes, metrics
 from app.reports.theme import Theme, config
@@ -75,14 +75,20 @@ class Choice:
     axes: Sequence[tuple[Axis, str]]
 
 
-def choice_of(service: Service, runs: Sequence[Run], roles: Mapping[str, str]) -> Choice:
-    """roles: the project's overrides."""
-    logged = [service.read_curves(run.project, run.run, max_points=LEAST_MAX_POINTS) for run in runs]
+def choice_of(runs: Sequence[Run], roles: Mapping[str, str]) -> Choice:
+    """From what is known of the curves without reading them. roles: the project's overrides."""
+    logged = [{curve.name: _ends(curve) for curve in run.curves} for run in runs]
     have = [axes(curves, roles) for curves in logged]
     return Choice(
         metrics=list(dict.fromkeys(metric for curves in logged for metric in metrics(curves, roles))),
         axes=[(axis, word) for axis, word in AXES.items() if all(axis in found for found in have)],
     )
+
+
+def _ends(curve: CurveSummary) -> Curve:
+    """A stand-in with the steps of the first and the last point."""
+    steps = np.unique([curve.first_step, curve.last_step])
+    return Curve(curve.name, steps, np.arange(float(len(steps))))
 
 
 def drawn(spec: Spec, looks: Mapping[Theme, object] | None = None) -> Response:

@@ -55,6 +55,7 @@ def _environment() -> Environment:
         "counted": lambda n, word: f"{n:,} {word}{'' if n == 1 else 's'}",
         "part": part,
         "query": query,
+        "sentence": sentence,
         "title": lambda rule: rule.replace("_", " ").capitalize(),
         "measure": lambda name: name.replace("_", " "),
     }
@@ -75,3 +76,9 @@ def query(fields: Mapping[str, object]) -> str:
     """`?a=1&b=2` of the fields that are set, lists as repeated fields; empty when none is."""
     given = {name: value for name, value in fields.items() if value not in (None, "", [], ())}
     return f"?{urlencode(given, doseq=True)}" if given else ""
+
+
+def sentence(text: str) -> str:
+    """A clause as a sentence; a name such as `val/loss` at its beginning stays as it is."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() and first != "lr" else text

@@ -36,7 +36,7 @@ def show_run(
     base = request.scope.get("root_path", "").rstrip("/")
     here = f"{base}/projects/{part(project)}/runs/{part(run)}"
     of_api = f"{base}/api/v1/projects/{part(project)}/runs/{part(run)}"
-    choice = choice_of(service, [found], service.get_project(project).roles)
+    choice = choice_of([found], service.get_project(project).roles)
     content = _judged(service, found, options)
     return page(
         request,

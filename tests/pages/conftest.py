@@ -1,26 +1,17 @@
 """One real server process with runs in it, and one real Chromium to look at them."""
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+import chromium
 from app.demo.replay import recorded_runs
 from tests.pages.looking import Logged, Watched
 from tests.server_process import process, wait_until_ready
 
 MUST = "CURVEWISE_TEST_BROWSER"  # set: no browser is a failure, not a skip
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 _HELD_S = 0.5  # until a finding fires
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
@@ -56,14 +47,15 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium, or a skip that says that there is none."""
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None:
-        reason = f"no browser is installed: none of {', '.join(_BROWSERS)} is on the path (apt-get install chromium)"
+    if (found := chromium.installed()) is None:
+        reason = (
+            f"no browser is installed: none of {', '.join(chromium.NAMES)} is on the path (apt-get install chromium)"
+        )
         if os.environ.get(MUST):
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
+        opened = playwright.chromium.launch(executable_path=found, args=list(chromium.FLAGS))
         yield opened
         opened.close()
 

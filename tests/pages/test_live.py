@@ -5,6 +5,7 @@ import time
 
 from playwright.sync_api import Page, expect
 
+from tests.pages.cable import Cable
 from tests.pages.looking import Logged, Watched, drawn, wait_until_drawn
 
 UPDATES_A_SECOND, SECONDS = 50, 10
@@ -19,7 +20,7 @@ def test_points_findings_and_the_end_appear_without_reload(desk: Watched, logged
     steps = list(range(2, 200))
     logged.send("live", "job", {"train/loss": (steps, [2.2 * 1.02**s if s < 100 else float("nan") for s in steps])})
     expect(page.locator("[data-last-step]")).to_have_text("199")
-    page.wait_for_function("Number(document.querySelector('[data-chart]').dataset.points) > 150")
+    page.wait_for_function("() => Number(document.querySelector('[data-chart]').dataset.points) > 150")
     expect(page.get_by_role("article", name="Exploding")).to_be_visible(timeout=15_000)
     expect(page.locator("[data-announce]")).to_contain_text("New finding: Exploding")
     assert page.get_by_role("slider", name="Replay").get_attribute("max") == "199"
@@ -31,22 +32,23 @@ def test_points_findings_and_the_end_appear_without_reload(desk: Watched, logged
 def test_it_goes_on_after_a_dropped_connection(desk: Watched, logged: Logged) -> None:
     logged.open("live", "dropped")
     logged.send("live", "dropped", {"train/loss": ([0, 1], [2.3, 2.2])})
-    page = desk.open("/projects/live/runs/dropped")
-    wait_until_drawn(page)
-    expect(page.locator("[data-live-says]")).to_have_text("live")
-    desk.context.set_offline(True)
-    expect(page.locator("[data-live-says]")).to_contain_text("lost")
-    logged.send("live", "dropped", {"train/loss": ([2, 3], [2.1, 2.0])})
-    desk.context.set_offline(False)
-    expect(page.locator("[data-last-step]")).to_have_text("3", timeout=15_000)
-    expect(page.locator("[data-live-says]")).to_have_text("live")
-    desk.wrong = [
-        said for said in desk.wrong if "ERR_INTERNET_DISCONNECTED" not in said and "Failed to fetch" not in said
-    ]
+    with Cable(logged.client.base_url.port or 0).laid() as cable:
+        desk.address = f"http://127.0.0.1:{cable.port}"
+        page = desk.open("/projects/live/runs/dropped")
+        wait_until_drawn(page)
+        expect(page.locator("[data-live-says]")).to_have_text("live")
+        cable.cut()
+        expect(page.locator("[data-live-says]")).to_contain_text("the connection is lost")
+        logged.send("live", "dropped", {"train/loss": ([2, 3], [2.1, 2.0])})
+        cable.mend()
+        expect(page.locator("[data-last-step]")).to_have_text("3", timeout=15_000)
+        expect(page.locator("[data-live-says]")).to_have_text("live")
+        page.close()
+    desk.wrong = [said for said in desk.wrong if "ERR_" not in said and "Failed to fetch" not in said]
 
 
 def test_many_updates_a_second_make_the_page_neither_larger_nor_slow(desk: Watched, logged: Logged) -> None:
-    """Nodes, listeners and heap after ten seconds at 50 updates a second, against what they were after two."""
+    """Nodes, listeners and heap after ten seconds at 50 updates a second, against what they were after three."""
     logged.open("live", "busy", context={"planned_steps": 100_000})
     logged.send("live", "busy", {"train/loss": (list(range(3000)), [2.3] * 3000)})
     page = desk.open("/projects/live/runs/busy")
@@ -54,7 +56,7 @@ def test_many_updates_a_second_make_the_page_neither_larger_nor_slow(desk: Watch
     sent = threading.Event()
     job = threading.Thread(target=_log, args=(logged, sent))
     job.start()
-    time.sleep(2)
+    time.sleep(3)
     before, drawn_before = _sizes(page), drawn(page)
     job.join()
     expect(page.locator("[data-last-step]")).to_have_text(str(2999 + UPDATES_A_SECOND * SECONDS))
@@ -62,7 +64,7 @@ def test_many_updates_a_second_make_the_page_neither_larger_nor_slow(desk: Watch
     assert sent.is_set()
     assert drawn(page) - drawn_before >= 4  # it did follow
     assert after["nodes"] <= before["nodes"] + 30
-    assert after["listeners"] <= before["listeners"] + 10
+    assert after["listeners"] <= before["listeners"] + 20
     assert after["heap"] <= 1.3 * before["heap"] + 2_000_000
     assert page.evaluate(_FRAME_MS) < 250  # the page answers
 

@@ -294,7 +294,7 @@ async def write_late_and_delete(url: str) -> None:
     service = make_service(Settings(database_url=url))
     await service.start()
     try:
-        await service.record("again", "r", curves(6, 1), None)  # among what is settled
+        await service.record("again", "r", curves(6, 1), 2)  # among what is settled
         service.delete_run("again", "long")
         service.delete_project("p")
     finally:

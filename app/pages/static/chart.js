@@ -102,13 +102,20 @@ export class Chart {
     try { this.view.signal(name); return true; } catch { return false; }
   }
 
-  // interval: [from, to] on the axis, or null for all.
+  // interval: [from, to] on the axis, or null for all. Vega's zoom is of both axes or of none: what is seen fills the height.
   async zoomTo(interval) {
-    const name = `zoom_${this.axis}`;
-    if (!this.hasSignal(name)) return;
-    this.view.signal(name, interval);
-    if (!interval && this.hasSignal("zoom_value")) this.view.signal("zoom_value", null);
+    if (!this.hasSignal("zoom")) return;
+    this.view.signal(`zoom_${this.axis}`, interval).signal("zoom_value", interval && this.heightOf(interval));
     await this.view.runAsync();
+  }
+
+  heightOf([from, to]) {
+    const rows = (this.overview ?? []).filter((row) => row[this.axis] >= from && row[this.axis] <= to);
+    const values = rows.flatMap((row) => [row.value, row.smooth]).filter(Number.isFinite);
+    if (!values.length) return this.view.scale("y").domain();
+    const low = least(values), high = most(values);
+    const edge = this.path.searchParams.get("log") === "1" ? 0 : 0.04 * (high - low || Math.abs(high) || 1);
+    return [low - edge, high + edge];
   }
 
   extent() {
@@ -126,6 +133,8 @@ export class Chart {
   }
 
   tell() {
+    this.canvas.setAttribute("role", "img"); // Vega has a role of its own for it, which few screen readers know
+    this.canvas.setAttribute("aria-label", this.content.spec.description ?? this.canvas.getAttribute("aria-label"));
     this.figure.dataset.points = this.content.spec.datasets?.points?.length ?? 0;
     this.figure.dataset.drawn = String(Number(this.figure.dataset.drawn ?? 0) + 1);
     performance.mark("chart-drawn");

@@ -12,11 +12,11 @@ export function startCharts() {
   const figure = document.querySelector("[data-chart]");
   if (!figure) return;
   const chart = new Chart(figure, figure.dataset.spec);
-  chart.refresh();
+  const ready = chart.refresh();
   offerOptions(chart);
   offerZoom(chart);
   const run = document.querySelector("[data-run]");
-  if (run) offerReplay(run, chart);
+  if (run) offerReplay(run, chart, ready);
 }
 
 function drawWhenSeen(figure) {
@@ -37,7 +37,10 @@ function offerOptions(chart) {
     const usual = { log: "0", smoothing: "0", x: "step" };
     for (const name of Object.keys(usual)) if (fields[name] === usual[name]) fields[name] = null;
     says.textContent = fields.smoothing ?? "off";
-    if (fields.x !== chart.path.searchParams.get("x")) chart.zoomed = null; // an interval of another axis means nothing
+    if (fields.x !== chart.path.searchParams.get("x")) { // an interval of another axis means nothing
+      chart.zoomed = null;
+      chart.onZoom(null);
+    }
     remember(fields);
     chart.refresh(fields);
   }));
@@ -70,7 +73,7 @@ function offerZoom(chart) {
   });
 }
 
-function offerReplay(run, chart) {
+function offerReplay(run, chart, ready) {
   const audit = new Part(document.querySelector("#audit"), run.dataset.audit);
   const standing = new Part(document.querySelector("#standing"), run.dataset.standing);
   const live = { replaying: new URL(location.href).searchParams.has("at_step") };
@@ -104,7 +107,7 @@ function offerReplay(run, chart) {
       scrub.setAttribute("aria-valuetext", `step ${last}`);
     };
   }
-  if (run.dataset.follow) follow(run, { chart, audit, standing, live });
+  if (run.dataset.follow) ready.then(() => follow(run, { chart, audit, standing, live })); // the first sight goes first
 }
 
 // The address always leads back to what is seen.
