@@ -105,7 +105,9 @@ def _rows(path: str, document: Sequence[object]) -> ImportedRun:
 
 def _columns(path: str, document: Mapping[str, Any]) -> ImportedRun:
     """Lists by name: the place in a list is the row."""
-    length = max(len(column) for column in document.values() if isinstance(column, list))
     columns = {name: column for name, column in document.items() if isinstance(column, list)}
-    rows = [{name: column[row] for name, column in columns.items() if row < len(column)} for row in range(length)]
+    rows: list[dict[str, object]] = [{} for _ in range(max(map(len, columns.values())))]
+    for name, column in columns.items():
+        for row, value in zip(rows, column, strict=False):
+            row[name] = value
     return _rows(path, rows)

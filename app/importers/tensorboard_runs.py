@@ -4,11 +4,12 @@ A tag is the same in each of them (Keras: `epoch_loss`), so the folder's name go
 some tags and iterations in others; where both are there all become iterations.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.curves.curve import Curve, FloatArray
 from app.curves.roles import is_split, names_split
@@ -84,26 +85,26 @@ def _from_keras(run: ImportedRun) -> ImportedRun:
     """Epochs as iterations, where the evaluations or the batches say how many iterations an epoch had."""
     curves = dict(run.curves)
     run = run.with_caveats(RUNNING_MEAN)
-    iterations = _iterations(curves.values())
+    last = max(float(curve.steps[-1]) for curve in curves.values() if curve.name.endswith("epoch_loss"))
+    iterations = _iterations(curves.values(), last)
     if iterations is None:
         return run
     for name, curve in curves.items():
-        if name.rsplit("/", 1)[-1].startswith("epoch_"):
-            place = curve.steps.astype(np.int64)
-            if (place < iterations.size).all():
-                curves[name] = Curve(name, iterations[place], curve.values)
+        if name.rsplit("/", 1)[-1].startswith("epoch_") and curve.steps[-1] <= last:
+            curves[name] = Curve(name, iterations(curve.steps.astype(np.int64)), curve.values)
     return replace(run, curves=curves).noting(_CONVERTED)
 
 
-def _iterations(curves: Collection[Curve]) -> FloatArray | None:
-    """Epoch -> the iterations done at its end; None where they cannot be told."""
-    by_iteration = [curve.steps for curve in curves if curve.name.endswith(_BY_ITERATION)]
-    epochs = [curve.steps for curve in curves if curve.name.endswith("epoch_loss")]
-    last = max(float(steps[-1]) for steps in epochs)
-    for steps in by_iteration:
+def _iterations(curves: Collection[Curve], last: float) -> Callable[[NDArray[np.int64]], FloatArray] | None:
+    """Epochs -> the iterations done at the end of each; None where they cannot be told.
+
+    A function and no table: a damaged file may name a last epoch for which no memory would do.
+    """
+    for steps in (curve.steps for curve in curves if curve.name.endswith(_BY_ITERATION)):
         if steps.size == last + 1:
-            return steps
+            return steps.__getitem__
     batches = [float(curve.steps[-1]) for curve in curves if "batch_" in curve.name]
-    if batches and (max(batches) / (last + 1)).is_integer():
-        return np.arange(1, last + 2) * (max(batches) / (last + 1))
-    return None
+    length = max(batches, default=0.0) / (last + 1)
+    if length < 1 or not length.is_integer():
+        return None
+    return lambda epochs: np.multiply(epochs + 1, length, dtype=np.float64)

@@ -60,7 +60,8 @@ def _sum(name: str, parts: Sequence[Curve]) -> Curve | None:
         steps = np.intersect1d(steps, part.steps)
     if not steps.size:
         return None
-    values = sum(part.values[np.searchsorted(part.steps, steps)] for part in parts)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite losses add up to infinity, or to nothing: NaN
+        values = sum(part.values[np.searchsorted(part.steps, steps)] for part in parts)
     return make_curve(name, steps, np.asarray(values))
 
 
