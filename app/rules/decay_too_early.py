@@ -76,7 +76,8 @@ def around(loss: Curve, start: float, cut: float) -> Course | None:
     if last < 1 or settled + 1 >= steps.size:
         return None
     stretch = float(steps[last]) * 0.5
-    first = int(np.searchsorted(steps, steps[last] - stretch, side="right")) - 1
+    # Two points even where a step is so small that half of it is nothing.
+    first = min(int(np.searchsorted(steps, steps[last] - stretch, side="right")), last) - 1
     end = max(settled + 1, min(int(np.searchsorted(steps, steps[settled] + stretch)), steps.size - 1))
     before, certainty = _pace(steps[first : last + 1], values[first : last + 1])
     after, _ = _pace(steps[[settled, end]], values[[settled, end]])
