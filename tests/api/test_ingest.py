@@ -280,4 +280,4 @@ def test_ingest_does_what_a_dict_would(client: httpx.Client) -> None:
 
 @pytest.mark.long
 def test_ingest_does_what_a_dict_would_over_many_histories(client: httpx.Client) -> None:
-    explore(client, examples=1500, steps=50, long=True)
+    explore(client, examples=400, steps=50, long=True)
