@@ -27,7 +27,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
     }
     with process(f"sqlite:///{home}/pages.db", "--log-level", "warning", **settings) as (_, client):
         wait_until_ready(client)
-        job = Logged(client)
+        job = Logged(client, home)
         client.get("/")  # the chart script begins to be made
         for number, run in enumerate(recorded_runs()):
             job.open(

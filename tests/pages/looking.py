@@ -17,8 +17,10 @@ PICTURES = Path(__file__).parents[2] / "docs" / "images"
 class Logged:
     """A job's side of the server: opens runs, sends points."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, cache: Path) -> None:
+        """cache: the directory that keeps the chart script, made once."""
         self.client = client
+        self.cache = cache
         self.address = str(client.base_url).rstrip("/")
 
     def path(self, project: str, run: str) -> str:

@@ -23,7 +23,7 @@ def test_points_findings_and_the_end_appear_without_reload(desk: Watched, logged
     page.wait_for_function("() => Number(document.querySelector('[data-chart]').dataset.points) > 150")
     expect(page.get_by_role("article", name="Exploding")).to_be_visible(timeout=15_000)
     expect(page.locator("[data-announce]")).to_contain_text("New finding: Exploding")
-    assert page.get_by_role("slider", name="Replay").get_attribute("max") == "199"
+    expect(page.get_by_role("slider", name="Replay")).to_have_attribute("max", "199")
     logged.finish("live", "job")
     expect(page.locator("#standing .state")).to_have_text("finished")
     assert page.evaluate("window.notReloaded")

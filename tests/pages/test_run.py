@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from tests.pages.looking import Logged, Watched, wait_until_drawn
 
-LONG_STEPS = 20_000
+LONG_STEPS = 12_000
 RUN = "/projects/demo/runs/mlp-300-samples"
 
 
@@ -70,12 +70,12 @@ def test_zooming_loads_the_points_of_the_stretch_as_they_were_logged(desk: Watch
     logged.finish("long", "zoomed")
     page = desk.open("/projects/long/runs/zoomed")
     wait_until_drawn(page)
-    assert int(page.get_attribute("[data-chart]", "data-points") or 0) <= 4000  # of 20,000
-    for _ in range(6):
+    assert int(page.get_attribute("[data-chart]", "data-points") or 0) <= 4000  # of 12,000
+    for _ in range(5):
         page.get_by_role("button", name="Zoom in").click()
-    # 312 steps are seen, and as many loaded on either side; every one of them is there.
+    # 375 steps are seen, and as many loaded on either side; every one of them is there.
     page.wait_for_function("() => Number(document.querySelector('[data-chart]').dataset.points) < 1200")
-    assert int(page.get_attribute("[data-chart]", "data-points") or 0) >= 312
+    assert int(page.get_attribute("[data-chart]", "data-points") or 0) >= 375
     page.get_by_role("button", name="All").click()
     page.wait_for_function("() => Number(document.querySelector('[data-chart]').dataset.points) > 1200")
 

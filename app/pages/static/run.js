@@ -58,18 +58,20 @@ function offerZoom(chart) {
   bar.addEventListener("click", (event) => {
     const action = event.target.dataset?.zoom;
     if (!action || !chart.view) return;
-    const all = chart.extent();
-    const [from, to] = chart.zoomed ?? all;
-    const wide = to - from, middle = (from + to) / 2;
-    const moved = {
-      in: [middle - wide / 4, middle + wide / 4],
-      out: [Math.max(all[0], middle - wide), Math.min(all[1], middle + wide)],
-      earlier: [Math.max(all[0], from - wide / 2), Math.max(all[0], from - wide / 2) + wide],
-      later: [Math.min(all[1], to + wide / 2) - wide, Math.min(all[1], to + wide / 2)],
-      all: null,
-    }[action];
-    const whole = !moved || (moved[0] <= all[0] && moved[1] >= all[1]);
-    chart.enqueue(() => chart.zoomTo(whole ? null : moved));
+    chart.enqueue(() => { // after what is under way: a second press zooms from where the first one led
+      const all = chart.extent();
+      const [from, to] = chart.zoomed ?? all;
+      const wide = to - from, middle = (from + to) / 2;
+      const moved = {
+        in: [middle - wide / 4, middle + wide / 4],
+        out: [Math.max(all[0], middle - wide), Math.min(all[1], middle + wide)],
+        earlier: [Math.max(all[0], from - wide / 2), Math.max(all[0], from - wide / 2) + wide],
+        later: [Math.min(all[1], to + wide / 2) - wide, Math.min(all[1], to + wide / 2)],
+        all: null,
+      }[action];
+      const whole = !moved || (moved[0] <= all[0] && moved[1] >= all[1]);
+      return chart.zoomTo(whole ? null : moved);
+    });
   });
 }
 
