@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from app import errors
+from app.api.auth import ActorHere
 from app.api.body import FACTS_LIMIT_BYTES, JSON, read_model
 from app.api.openapi import Responses, deleted, documented, one_body
 from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
@@ -161,13 +162,13 @@ def list_webhooks(verbs: WebhooksHere, project: ProjectName) -> Response:
         required=True,
     ),
 )
-async def subscribe(request: Request, verbs: WebhooksHere, project: ProjectName) -> Response:
+async def subscribe(request: Request, verbs: WebhooksHere, actor: ActorHere, project: ProjectName) -> Response:
     """Have a URL told what happens to the project's runs, in messages signed as Standard Webhooks has it.
 
     A message that is not taken is tried again for three days. A project has at most 20 webhooks.
     """
     said = await read_model(request, WebhookIn, empty=False, limit=FACTS_LIMIT_BYTES)
-    made = await to_thread.run_sync(verbs.subscribe, project, said.url, said.events, said.template)
+    made = await to_thread.run_sync(lambda: verbs.subscribe(project, said.url, said.events, said.template, by=actor))
     return reply(WebhookMade.model_validate({**_shown(made), "secret": made.secret}), 201)
 
 
@@ -189,6 +190,6 @@ def get_webhook(verbs: WebhooksHere, project: ProjectName, webhook: WebhookId) -
     response_class=Response,
     responses=deleted(errors.UnknownProject, errors.UnknownWebhook, description="Nothing more is sent to it."),
 )
-def delete_webhook(verbs: WebhooksHere, project: ProjectName, webhook: WebhookId) -> None:
+def delete_webhook(verbs: WebhooksHere, actor: ActorHere, project: ProjectName, webhook: WebhookId) -> None:
     """Stop telling, what waits to be sent included. The record of what was sent goes as well."""
-    verbs.remove(project, webhook)
+    verbs.remove(project, webhook, by=actor)

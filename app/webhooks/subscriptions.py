@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from app.errors import InvalidInput, UnknownDelivery, UnknownProject, UnknownWebhook
 from app.limits import check_name
-from app.storage import deliveries, runs, webhooks
+from app.storage import audit, deliveries, runs, webhooks
 from app.storage.database import Database
 from app.storage.deliveries import Delivery, Message, State
 from app.storage.events import Kind
@@ -34,7 +34,9 @@ class Webhooks:
     database: Database
     manners: Manners
 
-    def subscribe(self, project: str, url: str, events: Sequence[Kind], template: Template) -> Webhook:
+    def subscribe(
+        self, project: str, url: str, events: Sequence[Kind], template: Template, *, by: str = audit.COMMAND_LINE
+    ) -> Webhook:
         """With a secret of its own. Raises UnknownProject, and InvalidInput for a URL that cannot be meant."""
         self._check(url)
         if not events:
@@ -47,7 +49,10 @@ class Webhooks:
             if webhooks.count(connection, home.id) >= MOST_WEBHOOKS:
                 raise InvalidInput(f"project {project!r} has {MOST_WEBHOOKS} webhooks, the most; delete one first")
             kinds = tuple(dict.fromkeys(events))
-            return webhooks.add(connection, home.id, url=url, secret=secret, template=template, events=kinds)
+            made = webhooks.add(connection, home.id, url=url, secret=secret, template=template, events=kinds)
+            # Not the address, whose path may be all that its receiver asks for.
+            audit.note(connection, by, "create_webhook", project=project, detail={"webhook": made.id})
+            return made
 
     def listed(self, project: str) -> list[Webhook]:
         """All of a project, oldest first. Raises UnknownProject."""
@@ -59,10 +64,11 @@ class Webhooks:
         with self.database.reading() as connection:
             return _webhook(connection, project, webhook_id)
 
-    def remove(self, project: str, webhook_id: int) -> None:
+    def remove(self, project: str, webhook_id: int, *, by: str = audit.COMMAND_LINE) -> None:
         """With what waits for it and the record of what was sent. Raises UnknownProject, UnknownWebhook."""
         with self.database.writing() as connection:
             webhooks.remove(connection, _webhook(connection, project, webhook_id).id)
+            audit.note(connection, by, "delete_webhook", project=project, detail={"webhook": webhook_id})
 
     def ping(self, project: str, webhook_id: int) -> Delivery:
         """Send one message that says nothing; a disabled webhook that takes it is told of events again.
