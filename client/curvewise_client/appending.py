@@ -17,6 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
+try:
+    import ctypes
+except ImportError:  # an interpreter may be built without it
+    ctypes = None  # type: ignore[assignment]
+
 _SLOW_S = 0.005  # what letting go may cost
 _PATIENCE_S = 1.0
 # Python opens files so that programs the job starts do not inherit them; O_BINARY is Windows'.
@@ -26,8 +31,6 @@ _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_BI
 def _found() -> Callable[[int, bytes, int], int] | None:
     """The C library's write(), called with the interpreter kept; None where that cannot be had."""
     try:
-        import ctypes  # noqa: PLC0415 - an interpreter may be built without it
-
         write = ctypes.PyDLL(None).write
         write.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
         write.restype = ctypes.c_ssize_t
