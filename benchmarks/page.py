@@ -26,7 +26,7 @@ from app.curves.curve import FloatArray
 from serving import curvewise, machine, serving
 
 POINTS, SMALL_POINTS = 1_000_000, 100_000
-RUNS, SMALL_RUNS = 10_000, 200
+RUNS, SMALL_RUNS = 10_000, 50
 _BATCH = 100_000
 _EVALUATIONS = 500
 _SETTLED_S = 3
@@ -45,7 +45,7 @@ def measure(small: bool) -> dict[str, list[Row]]:
     """Two tables: `run`, in a browser, and `tables`, over HTTP."""
     if (path := chromium.installed()) is None:
         sys.exit(f"no browser is installed: none of {', '.join(chromium.NAMES)} is on the path")
-    points, runs, repeats = (SMALL_POINTS, SMALL_RUNS, 3) if small else (POINTS, RUNS, 7)
+    points, runs, repeats = (SMALL_POINTS, SMALL_RUNS, 1) if small else (POINTS, RUNS, 7)
     with serving(curvewise(), "/readyz") as server, httpx.Client(base_url=server.url, timeout=120) as http:
         _log_long(http, points)
         _log_many(http, runs)
