@@ -42,6 +42,7 @@ CHECKS = [
 
 LONG_FORM_REQUESTS = 20_000
 SLOW_S = 1.0
+LONGEST_URL = 64 * 1024  # [bytes]; the HTTP server itself refuses a longer one, in words of its own
 NAMES = ("p", "r", "s")
 PATHS = {"webhook": 1, "delivery": 1}
 
@@ -95,7 +96,7 @@ class Histories(api.as_state_machine()):  # type: ignore[misc]
 
     base_url = ""
     requests: ClassVar[Counter[str]] = Counter()  # by operation
-    slowest_s = 0.0
+    slowest = (0.0, "")  # [s], operation
     broken: ClassVar[list[Exception]] = []
 
     def get_call_kwargs(self, _case: schemathesis.Case[Any]) -> dict[str, Any]:
@@ -113,7 +114,7 @@ class Histories(api.as_state_machine()):  # type: ignore[misc]
         began = time.process_time()
         response = super().call(case, timeout=30, **kwargs)
         took = time.process_time() - began
-        type(self).slowest_s = max(self.slowest_s, took)
+        type(self).slowest = max(self.slowest, (took, case.operation.label))
         if took > SLOW_S:
             self.broken.append(AssertionError(f"{case.method} {case.path} took {took:.1f} s"))
         return response
@@ -122,6 +123,9 @@ class Histories(api.as_state_machine()):  # type: ignore[misc]
         self, response: schemathesis.Response, case: schemathesis.Case[Any], *_args: object, **_kwargs: object
     ) -> None:
         self.requests[case.operation.label] += 1
+        if len(str(response.request.url)) > LONGEST_URL:
+            assert response.status_code == 400
+            return
         try:
             case.validate_response(response, checks=CHECKS)
         except Exception as error:
@@ -156,6 +160,6 @@ def test_no_history_of_requests_breaks_the_contract(base_url: str) -> None:
 def test_no_history_of_twenty_thousand_requests_breaks_the_contract(base_url: str) -> None:
     wanted = Histories.requests.total() + LONG_FORM_REQUESTS
     while (done := Histories.requests.total()) < wanted:
-        logger.info("%d requests, the slowest took %.2f s", done, Histories.slowest_s)
+        logger.info("%d requests, the slowest took %.2f s (%s)", done, *Histories.slowest)
         explore(base_url, examples=50, steps=20, long=True)
-    logger.info("%d requests, the slowest took %.2f s: %s", done, Histories.slowest_s, Histories.requests)
+    logger.info("%d requests, the slowest took %.2f s (%s): %s", done, *Histories.slowest, Histories.requests)
