@@ -116,7 +116,8 @@ class Service:
             if after != before:
                 runs.save_run(connection, after)
             opened = _get_run(connection, home, run), created
-        self._monitor.note([before.id], at_once=after.context.state != before.context.state)
+        if after.context.state != before.context.state:
+            self._monitor.note([before.id], at_once=True)  # a new run has nothing to look at yet
         return opened
 
     def take_attempt(self, project: str, run: str, token: str) -> tuple[int, bool]:

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _SWEEP_S = 30.0  # how often all runs are looked through, for those of servers that have died and those whose time came
-SHARE = 0.1  # of one core
+SHARE = 0.05  # of the time, and so of one core at most
 _SLICE_S = 0.1  # of processor time, after which what was judged is saved
 _AT_ONCE = 20  # [runs] in one transaction on SQLite
 _PAGE = 1000  # [runs] of a sweep
@@ -50,7 +50,7 @@ class Monitor:
         since: datetime | None = None,
         share: float = SHARE,
     ) -> None:
-        """share: of one processor core that it may spend. since: when the watch began, if not now.
+        """share: of the time, which it may be at work. since: when the watch began, if not now.
 
         keep: told what was found of closed runs, in the monitor's thread.
         """
@@ -116,7 +116,7 @@ class Monitor:
         """Through all runs, for those that are to be looked at. Raises StorageUnavailable, StorageFull."""
         after, recent = 0, now - timedelta(seconds=LOOKED_EVERY_S)
         while not self._stopping.is_set():
-            begun = time.thread_time()
+            begun = time.monotonic()
             with self._database.reading() as connection:
                 page = runs.ids_after(connection, after, _PAGE)
                 due = standings.due(connection, page, CATALOGUE_VERSION, now, recent)
@@ -131,14 +131,18 @@ class Monitor:
     def _look_at_all(self, run_ids: Sequence[int], now: datetime) -> None:
         left = list(run_ids)
         while left and not self._stopping.is_set():
-            begun = time.thread_time()
+            begun = time.monotonic()
             done = self._look_on_sqlite(left, now) if self._database.on_sqlite else self._look_at_one(left[0], now)
             left = left[done:]
             self._rest(begun)
 
     def _rest(self, begun: float) -> None:
-        """Until what was spent since `begun` is the share of the processor that may be spent."""
-        self._stopping.wait((time.thread_time() - begun) * (1 / self._share - 1))
+        """Until what was spent since `begun` is the share that may be spent.
+
+        Of time and not of processor time: where requests keep the process busy, a look takes longer for waiting on
+        them, and so there are fewer.
+        """
+        self._stopping.wait((time.monotonic() - begun) * (1 / self._share - 1))
 
     def _look_on_sqlite(self, run_ids: Sequence[int], now: datetime) -> int:
         """At the first of these runs; at how many. Judged before the lock is taken, of which there is one for all."""
