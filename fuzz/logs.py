@@ -102,7 +102,7 @@ _LOGS = (
         covers=(
             *("app.importers.csv_file", "app.importers.columns", "app.importers.table_format", "app.importers.keras"),
             *("app.importers.lightning", "app.importers.timm", "app.importers.ultralytics"),
-            *("app.importers.dvclive_metric", "app.importers.imported"),
+            *("app.importers.dvclive_metric", "app.importers.fastai", "app.importers.imported"),
         ),
     ),
     Target(
