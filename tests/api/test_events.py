@@ -145,6 +145,7 @@ def test_fifty_updates_a_second_are_at_most_four_events(client: httpx.Client, ru
 
 
 def test_many_streams_share_one_look(client: httpx.Client, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(client, run, 0)
     looks: list[float] = []
     real = changes.seen
 
@@ -191,6 +192,7 @@ def test_what_cannot_be_followed_is_refused(client: httpx.Client, project: str, 
 
 
 def test_a_silent_stream_shows_that_it_lives(client: httpx.Client, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(client, run, 0)
     monkeypatch.setattr("app.live.HEARTBEAT_S", 0.1)
     with following(client, run) as stream:
         stream.next("state")
