@@ -1,4 +1,5 @@
 import json
+import time
 from datetime import datetime
 
 import httpx
@@ -178,3 +179,40 @@ def test_a_deleted_run_is_gone_and_its_name_is_free(client_on_each: httpx.Client
     assert client_on_each.get(run_on_each).json()["curves"] == []
     assert client_on_each.post(points, json=curve).json()["accepted"] == 2
     assert client_on_each.get(f"{run_on_each}/curves").json()["curves"]["loss"]["steps"] == [1, 2]
+
+
+def test_runs_are_filtered_sorted_and_paged(client: httpx.Client, project: str) -> None:
+    for number in range(5):
+        tags = {"seed": str(number % 2)}
+        assert client.put(f"{project}/runs/r{number}", json={"tags": tags}).status_code == 201
+    client.post(f"{project}/runs/r3/finish")
+
+    def found(**params: object) -> list[str]:
+        return [one["run"] for one in client.get(f"{project}/runs", params=params).json()["items"]]
+
+    assert found(tag="seed=1") == ["r1", "r3"]
+    assert found(tag=["seed=1", "team=x"]) == []
+    assert found(text="R4") == ["r4"]
+    assert found(state="finished") == ["r3"]
+    assert found(sort="created", descending=True) == ["r4", "r3", "r2", "r1", "r0"]
+    assert found(until="2026-01-31T09:00:00Z", since="2026-01-31T08:00:00Z") == []
+    assert found(finding="overfitting") == found(severity="info") == []
+    page = client.get(f"{project}/runs", params={"sort": "updated", "limit": 3}).json()
+    assert [one["run"] for one in page["items"]] == ["r0", "r1", "r2"]
+    assert found(sort="updated", limit=3, after=page["next"]) == ["r4", "r3"]
+    wrong = ({"tag": "seed"}, {"finding": "x"}, {"since": "2026-01-31T09:00:00"}, {"sort": "updated", "after": "r0"})
+    for params in (*wrong, {"severity": "bad"}, {"state": "open"}):
+        assert_problem(client.get(f"{project}/runs", params=params), 422, "invalid-input")
+
+
+def test_a_run_that_failed_carries_its_findings(client: httpx.Client, run: str) -> None:
+    body = '{"curves": {"train/loss": {"steps": [0, 1, 2, 3, 4], "values": [2.3, 9, 90, Infinity, NaN]}}}'
+    client.post(f"{run}/points", content=body)
+    client.post(f"{run}/finish", json={"state": "failed"})
+    deadline = time.monotonic() + 20
+    while not (found := client.get(run).json())["findings"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert [(one["code"], one["severity"]) for one in found["findings"]] == [("CW008", "error")]
+    listed = client.get(f"{run.rpartition('/')[0]}", params={"finding": "exploding", "severity": "error"}).json()
+    assert listed["items"] == [found]
