@@ -38,6 +38,7 @@ class Settings(BaseModel):
         300, ge=0, description="How often a token may be used, in each server process; 0 for any number [requests/s]"
     )
     log_requests: bool = Field(default=False, description="Write a line of JSON to stderr for each request")
+    streams: int = Field(500, ge=1, description="Streams of events that may be open at once, in each server process")
     run_curves: int = Field(10_000, ge=1, description="Curves that a run may have; the points of more are refused")
     project_runs: int = Field(100_000, ge=1, description="Runs that a project may have; more are not opened")
     body_timeout_s: float = Field(60.0, gt=0, description="How long a request's body may take to arrive [s]")

@@ -37,6 +37,7 @@ from app.api.mlflow.app import PREFIX as MLFLOW
 from app.api.mlflow.app import make_app as make_mlflow_app
 from app.api.negotiation import CURVEWISE_VERSION
 from app.api.openapi import complete
+from app.api.rates import Streams
 from app.api.request_log import RequestLog
 from app.api.shortcut import Shortcut
 from app.api.stopping import before_waiting
@@ -98,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.streams = Streams(settings.streams)
         app.state.decoders = CapacityLimiter(_LARGE_BODIES_AT_ONCE)
         app.state.meters = meters = Meters()
         app.state.service = service = make_service(settings, meters)

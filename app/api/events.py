@@ -12,8 +12,10 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from app import errors
+from app.api.auth import AccessHere
 from app.api.openapi import plain
 from app.api.problems import INVALID_INPUT
+from app.api.rates import Streams
 from app.api.runs import ChipOut
 from app.api.service import ServiceHere
 from app.api.wire import Out, ProjectName, RunName
@@ -92,6 +94,7 @@ data: {"revision":13,"curves":[{"name":"train/loss","first_step":600.0,"last_ste
 async def get_events(
     request: Request,
     service: ServiceHere,
+    access: AccessHere,
     project: ProjectName,
     run: RunName,
     since: Annotated[
@@ -110,7 +113,11 @@ async def get_events(
     place = _place(last_event_id or since)
     run_id = await to_thread.run_sync(run_id_of, service.database, project, run)
     live: Live = request.app.state.live
-    return StreamingResponse(_stream(live.follow(run_id, place)), media_type=EVENT_STREAM, headers=_HEADERS)
+    streams: Streams = request.app.state.streams
+    streams.check(access.token)
+    return StreamingResponse(
+        _stream(live.follow(run_id, place), streams, access.token), media_type=EVENT_STREAM, headers=_HEADERS
+    )
 
 
 def _place(written: str | None) -> Place | None:
@@ -121,13 +128,16 @@ def _place(written: str | None) -> Place | None:
     return Place(*map(int, read.groups()))
 
 
-async def _stream(updates: AsyncGenerator[Update, None]) -> AsyncGenerator[bytes, None]:
-    yield f"retry: {_RETRY_MS}\n\n".encode()
-    try:
-        async for update in updates:
-            yield _written(update)
-    finally:
-        await updates.aclose()
+async def _stream(
+    updates: AsyncGenerator[Update, None], streams: Streams, token: str | None
+) -> AsyncGenerator[bytes, None]:
+    with streams.one(token):
+        yield f"retry: {_RETRY_MS}\n\n".encode()
+        try:
+            async for update in updates:
+                yield _written(update)
+        finally:
+            await updates.aclose()
 
 
 def _written(update: Update) -> bytes:

@@ -199,6 +199,8 @@ def headers_of(error: errors.CurvewiseError) -> dict[str, str] | None:
     """What an error says in the header of its reply, whatever its body looks like."""
     if isinstance(error, errors.Unavailable):
         return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, errors.TooManyRequests) and error.per_s == 0:
+        return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, errors.TooManyRequests):
         # As the IETF's draft on rate limits names them: what is allowed, and what is left of it until when.
         limit = f'"token";q={error.per_s};w=1'

@@ -1,14 +1,17 @@
-"""How often a token may be used: a bucket for each, so that whoever floods the server is the one who waits."""
+"""How often a token may be used, and how much at once, so that whoever floods the server is the one who waits."""
 
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from app.errors import TooManyRequests
 from app.recent import Recent
 
 _BURST_S = 2.0  # so many seconds' worth of requests may come at once
 _RECENT = 10_000
+_COME_BACK_S = 10
 
 
 class Rates:
@@ -35,3 +38,32 @@ class Rates:
                 per_s=self._per_s,
             )
         self._left.put(token, (left - 1, now))
+
+
+class Streams:
+    """How many streams are open, of everybody and of each token; used on the event loop only."""
+
+    def __init__(self, most: int) -> None:
+        """most: of everybody in this process. One token may have half of them, so that none keeps the others out."""
+        self._most = most
+        self._open: Counter[str | None] = Counter()
+
+    def check(self, token: str | None) -> None:
+        """Raise TooManyRequests when one more is one too many. token: None for whoever came without one."""
+        whose = self._most if token is None else max(1, self._most // 2)
+        if self._open.total() >= self._most or self._open[token] >= whose:
+            raise TooManyRequests(
+                f"{self._open[token]} streams are open here already; close some, or ask for the diagnosis now and then",
+                retry_after_s=_COME_BACK_S,
+                per_s=0,
+            )
+
+    @contextmanager
+    def one(self, token: str | None) -> Iterator[None]:
+        """One more for as long as the block lasts."""
+        self._open[token] += 1
+        try:
+            yield
+        finally:
+            self._open[token] -= 1
+            self._open += Counter()  # keeps those above zero

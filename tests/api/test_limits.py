@@ -75,3 +75,22 @@ def test_json_that_is_nested_deeply_is_refused_at_once(client: httpx.Client, run
         reply = client.post(path, content=body, headers={"Content-Type": "application/json"})
         assert 400 <= reply.status_code < 500
         assert time.monotonic() - began < 20  # it does not hang; how long it takes is for the benchmarks
+
+
+def test_streams_beyond_the_limit_are_refused_until_one_ends(tmp_path: Path) -> None:
+    with serving(Settings(database_url=f"sqlite:///{tmp_path}/streams.db", streams=2)) as client:
+        client.put(RUN)
+        with client.stream("GET", f"{RUN}/events") as first, client.stream("GET", f"{RUN}/events") as second:
+            # Kept, because a stream ends with whoever reads its lines.
+            lines = [stream.iter_lines() for stream in (first, second)]
+            assert [next(one) for one in lines] == ["retry: 2000"] * 2
+            with client.stream("GET", f"{RUN}/events") as refused:
+                assert refused.status_code == 429
+                assert int(refused.headers["Retry-After"]) >= 1
+            assert client.get(RUN).status_code == 200
+        for _ in range(100):
+            with client.stream("GET", f"{RUN}/events") as again:
+                if again.status_code == 200:
+                    break
+            time.sleep(0.1)
+        assert again.status_code == 200
