@@ -51,7 +51,7 @@ def find_ids(connection: Connection, project_id: int, wanted: Wanted) -> list[tu
     key = _SORTS[wanted.sort]
     query = select(runs.c.id, runs.c.name, key.label("key")).where(runs.c.project_id == project_id)
     # Outer, because a run that is new has no standing yet.
-    if wanted.sort in {"severity", "through_step"} or wanted.state in {"running", "stalled"}:
+    if wanted.sort in {"severity", "through_step"} or wanted.state in {"running", "stalled"} or wanted.severity:
         query = query.select_from(runs.join(standings, _HERE, isouter=True))
     query = query.where(*_conditions(wanted), *_tagged(connection, wanted.tags))
     if wanted.after is not None:
@@ -78,16 +78,13 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         conditions.append(runs.c.updated_at >= wanted.since)
     if wanted.until is not None:
         conditions.append(runs.c.updated_at < wanted.until)
-    if wanted.codes is not None or wanted.severity is not None:
-        found = [findings.c.run_id == runs.c.id, findings.c.fired_at.is_not(None)]
-        if wanted.codes is not None:
-            found.append(findings.c.code.in_(wanted.codes))
-        if wanted.severity is not None:
-            least = SEVERITY_RANK[wanted.severity]
-            found.append(
-                findings.c.severity.in_([word for word, rank in SEVERITY_RANK.items() if word and rank >= least])
-            )
+    if wanted.codes is not None:
+        found = [findings.c.run_id == runs.c.id, findings.c.fired_at.is_not(None), findings.c.code.in_(wanted.codes)]
+        least = SEVERITY_RANK[wanted.severity]
+        found.append(findings.c.severity.in_([word for word, rank in SEVERITY_RANK.items() if word and rank >= least]))
         conditions.append(exists().where(*found))
+    elif wanted.severity is not None:  # the worst one is in the standing
+        conditions.append(standings.c.severity >= SEVERITY_RANK[wanted.severity])
     return conditions
 
 
