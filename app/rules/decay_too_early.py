@@ -73,7 +73,7 @@ def around(loss: Curve, start: float, cut: float) -> Course | None:
     values = np.concatenate([[start], loss.values])
     last = int(np.searchsorted(steps, cut, side="left")) - 1
     settled = last + 1
-    if last < 1 or settled + 1 >= steps.size:
+    if last < 1 or steps[last] == 0 or settled + 1 >= steps.size:  # a point at step 0 is the start once more
         return None
     stretch = float(steps[last]) * 0.5
     # Two points even where a step is so small that half of it is nothing.

@@ -71,6 +71,10 @@ def test_skips_when_a_side_of_the_cut_was_not_logged() -> None:
     assert reason == "no points on both sides of the cut at step 100"
     one = make_curve("train/loss", [10.0, 20.0, 30.0, 100.5], [2.0, 1.9, 1.8, 1.7])
     assert "both sides" in skip_reason(RULE, Curves({"train/loss": one, "lr": rate}), context)
+    from_zero = make_curve("train/loss", np.arange(43.0), 2 * 0.9 ** np.arange(43))
+    at_once = make_curve("lr", [0.0, 1.0], [0.1, 0.01])
+    reason = skip_reason(RULE, Curves({"train/loss": from_zero, "lr": at_once}), context)
+    assert reason == "no points on both sides of the cut at step 1"
 
 
 def test_a_cut_that_was_not_logged_is_seen_in_the_losses_and_only_information() -> None:
