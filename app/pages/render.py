@@ -20,7 +20,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none at all, forms of our own would come from the origin `null`
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 

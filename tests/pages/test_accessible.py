@@ -16,6 +16,7 @@ PATHS = {
     "compare": "/projects/demo/compare?run=mlp-cosine&run=mlp-300-samples",
     "rules": "/rules",
     "numbers": "/projects/demo/runs/mlp-cosine/numbers",
+    "sign in": "/login",
 }
 SERIOUS = {"serious", "critical"}
 

@@ -26,7 +26,7 @@ def test_every_page_forbids_what_it_does_not_need(logged: Logged, path: str) -> 
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert reply.headers["x-content-type-options"] == "nosniff"
-    assert reply.headers["referrer-policy"] == "no-referrer"
+    assert reply.headers["referrer-policy"] == "same-origin"
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|<[^<>]*\s(on\w+|style)=|=\"https?:", reply.text)
 
 
