@@ -108,7 +108,10 @@ def read(path: str, lines: Iterable[str]) -> ImportedRun:
         names, source, blank = list(guessed), chain([header], source), blank - 1
     known = next((one for one in _FORMATS if one.recognises(names)), _PLAIN)
     _read_rows(table, source, names, delimiter, known, blank + 1)
-    return replace(known.adapt(table.run()), source=known.source)
+    run = known.adapt(table.run())
+    if not run.curves:  # what a format writes where nothing was measured was all that there was
+        raise UnreadableFile(path, "; ".join(["nothing was measured", *run.notes]))
+    return replace(run, source=known.source)
 
 
 def _read_rows(
