@@ -44,7 +44,9 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
         yield job
 
 
-@pytest.fixture(scope="package")
+# Not for longer than a module: while one is open, the main thread counts as running an event loop, and neither a second
+# one nor asyncio.run() can be had in it.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, or a skip that says that there is none."""
     if (found := chromium.installed()) is None:
