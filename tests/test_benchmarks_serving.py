@@ -45,7 +45,7 @@ def test_ingest_measures_a_real_server_beside_a_floor() -> None:
 
 
 def test_fairness_measures_a_job_beside_a_flood() -> None:
-    alone, beside, flood = run("fairness.py", "--small", "--token-requests-per-s", "50")
+    alone, beside, flood = run("fairness.py", "--small", "--token-requests-per-s", "100")
     assert (alone["refused"], beside["refused"]) == (0, 0)
     assert flood["refused"] > 0
     assert beside["of_alone"] == pytest.approx(beside["p99_ms"] / alone["p99_ms"])
