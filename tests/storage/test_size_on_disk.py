@@ -1,7 +1,7 @@
-"""What a point costs on disk, all that the database keeps beside it included: fresh, and when its chunks are settled.
+"""What a point costs on disk, all that is kept because of it included: fresh, and when its chunks are settled.
 
-Long enough that the few hundred kB of a database that is empty count for little. Values have all the digits of a
-float64, which nothing can compress.
+Not the few hundred kB that a database has which is empty. Values have all the digits of a float64, which nothing can
+compress.
 """
 
 from collections.abc import Iterator, Sequence
@@ -88,11 +88,12 @@ def made_steps(count: int, unit: str, order: str) -> FloatArray:
 @pytest.mark.parametrize("unit", ["updates", "epochs"])
 @pytest.mark.parametrize("batch", [100, 1000])
 def test_a_fresh_point(quick: Database, batch: int, unit: str, order: str):
+    empty = size(quick)
     run_ids = open_runs(quick, "r", 8)
     steps = made_steps(100_000 if batch == 1000 else 25_000, unit, order)
     for _ in written(quick, run_ids, steps, batch):
         pass
-    assert size(quick) / (len(run_ids) * steps.size) <= FRESH
+    assert (size(quick) - empty) / (len(run_ids) * steps.size) <= FRESH
 
 
 @pytest.mark.parametrize("order", ["ordered", "shuffled"])
@@ -116,9 +117,9 @@ def test_a_settled_point_at_length(quick: Database, batch: int, at_once: int, st
 
 def assert_settled_points_are_small(database: Database, steps: FloatArray, batch: int, at_once: int) -> None:
     # Postgres keeps the room that runs took while they were written, for the next ones: so there are next ones.
-    groups = [at_once] * (1 if database.on_sqlite else 10)
+    empty, groups = size(database), [at_once] * (1 if database.on_sqlite else 10)
     points = write_and_settle(database, steps, batch, groups)
-    assert size(database) / points <= SETTLED
+    assert (size(database) - empty) / points <= SETTLED
 
 
 def write_and_settle(database: Database, steps: FloatArray, batch: int, groups: Sequence[int]) -> int:
