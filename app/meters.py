@@ -91,15 +91,17 @@ class Meters:
         """
         registry = CollectorRegistry()
         registry.register(standing if projects is None else standing.of(projects))
-        if projects is not None:
-            pass
-        elif shared := os.environ.get(SHARED):
+        if projects is None:
+            self._add_own(registry)
+        encode, media_type = choose_encoder(accept)
+        return encode(registry), media_type
+
+    def _add_own(self, registry: CollectorRegistry) -> None:
+        if shared := os.environ.get(SHARED):
             _bury(shared)
             MultiProcessCollector(registry, path=shared)  # type: ignore[no-untyped-call]
         else:
             registry.register(self.registry)
-        encode, media_type = choose_encoder(accept)
-        return encode(registry), media_type
 
 
 def _bury(shared: str) -> None:

@@ -18,6 +18,7 @@ from app.api.points import refuse
 from app.api.problems import INVALID_INPUT, POINTS_REFUSED, UNREADABLE_BODY
 from app.api.service import ServiceHere
 from app.api.wire import After, Column, ContextIn, Limit, Page, ProjectName, RunName, reply
+from app.checks.condition import SEVERITIES
 from app.curves.curve import make_curve
 from app.diagnosis import Diagnosis, judge
 from app.errors import InvalidInput
@@ -29,7 +30,6 @@ router = APIRouter(tags=["diagnoses"])
 
 # A rare finding in a project of many thousand runs: the reply comes back with a cursor instead of after minutes.
 MOST_RUNS_A_PAGE = 1000
-_SEVERITIES: Sequence[Severity] = ("info", "warning", "error")
 
 
 class DiagnoseIn(HasColumns):
@@ -203,9 +203,9 @@ def _codes(rules: Sequence[str]) -> set[str]:
 def _matches(diagnosis: Diagnosis, severity: Severity | None, codes: set[str] | None) -> bool:
     if severity is None and codes is None:
         return True
-    least = _SEVERITIES.index(severity or "info")
+    least = SEVERITIES.index(severity or "info")
     return any(
-        _SEVERITIES.index(finding.severity) >= least and (codes is None or finding.code in codes)
+        SEVERITIES.index(finding.severity) >= least and (codes is None or finding.code in codes)
         for finding in diagnosis.findings
     )
 

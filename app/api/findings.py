@@ -12,6 +12,7 @@ from app.api.openapi import documented
 from app.api.problems import INVALID_INPUT
 from app.api.service import ServiceHere
 from app.api.wire import Out, ProjectName, reply
+from app.checks.condition import SEVERITIES
 from app.errors import UnknownProject
 from app.limits import check_name
 from app.listing import ShownState, codes_of
@@ -21,7 +22,6 @@ from app.storage.fired import Fired, fired
 
 router = APIRouter(tags=["diagnoses"])
 
-_SEVERITIES = ("info", "warning", "error")
 _LATEST_MS = 253_402_300_799_999  # the end of the year 9999, the last that a datetime holds
 
 
@@ -107,7 +107,7 @@ def list_findings(
             home.id,
             limit=limit,
             codes=codes_of(rule) if rule else None,
-            severities=_SEVERITIES[_SEVERITIES.index(severity) :] if severity else None,
+            severities=SEVERITIES[SEVERITIES.index(severity) :] if severity else None,
             since=_moment(since),
             until=_moment(until),
         )

@@ -1,6 +1,5 @@
 """A running server, reached over its REST API: asked again until it answers, as long as it is worth waiting."""
 
-import ipaddress
 import json
 import random
 import threading
@@ -16,6 +15,7 @@ from app.curves.curve import Curve, make_curve
 from app.curves.points import escaped
 from app.errors import CurvewiseError, UnknownRun
 from app.rules.context import RunState
+from app.settings import is_loopback
 
 _POINTS_AT_ONCE = 10_000  # about 300 KB of JSON
 _TIMEOUT_S = 10.0
@@ -53,7 +53,7 @@ class Server:
         self._grace_s = grace_s
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         # A proxy from the environment has no business between two processes of one machine.
-        self._client = httpx.Client(timeout=_TIMEOUT_S, headers=headers, trust_env=not _is_loopback(parsed.host))
+        self._client = httpx.Client(timeout=_TIMEOUT_S, headers=headers, trust_env=not is_loopback(parsed.host))
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -180,10 +180,3 @@ def _detail(reply: httpx.Response) -> str:
 def _seconds(header: str | None) -> float:
     """What a Retry-After asks for; dates are not read."""
     return min(float(header), _LONGEST_WAIT_S) if header and header.isdigit() else 0.0
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
