@@ -10,6 +10,7 @@
     |   |-- UnknownProject
     |   |-- UnknownRun
     |   |-- UnknownCurve
+    |   |-- UnknownSearch
     |   |-- UnknownWebhook
     |   |-- UnknownDelivery
     |   `-- UnknownToken
@@ -72,6 +73,10 @@ class UnknownRun(NotFound):
 
 class UnknownCurve(NotFound):
     """The run has no curve of this name."""
+
+
+class UnknownSearch(NotFound):
+    """The project has no search of this name."""
 
 
 class UnknownToken(NotFound):

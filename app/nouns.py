@@ -16,12 +16,18 @@ class RunUpdate:
     num_classes: int | None = None
     planned_steps: float | None = None
     schedule: str | None = None
+    class_priors: tuple[float, ...] | None = None
+    target_variance: float | None = None
+    dataset_size: int | None = None
+    pretrained: str | None = None
     caveats: tuple[str, ...] | None = None
     state: RunState | None = None
     attempt: int | None = None  # opening a later attempt than the latest sets the state back to running
     config: Mapping[str, object] | None = None  # any JSON, NaN allowed
     tags: Mapping[str, str] | None = None
     commit: str | None = None
+    search: str | None = None  # of which search it is a trial, by name; "" takes it out of the one that it is of
+    search_step: int | None = None  # of the seven
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +71,8 @@ class Run:
     revision: int  # grows with every change: points, facts, state
     curves: tuple[CurveSummary, ...]
     stalled_since: datetime | None = None  # since when a running job has logged nothing, when that is unusual for it
+    search: str | None = None  # of which search it is a trial, by name
+    search_step: int | None = None  # of the seven, as the job said
     findings: tuple[Chip, ...] = ()  # those that fired, the most severe first; from the background, so a little late
 
 

@@ -4,19 +4,20 @@ import asyncio
 import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from itertools import chain, islice
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
+from app import lookup
 from app.archive import judge_stored, version
 from app.curves.curve import Curve
 from app.curves.points import Points
 from app.curves.roles import role_of, to_roles
 from app.curves.thinning import LEAST_MAX_POINTS, for_display
 from app.diagnosis import Diagnosis, RawParams, resolve_params
-from app.errors import InvalidInput, LimitReached, UnknownCurve, UnknownProject, UnknownRun
+from app.errors import InvalidInput, LimitReached, UnknownCurve, UnknownRun
 from app.limits import check_attempt, check_days, check_name, check_page, check_points, check_range, check_text
 from app.listing import chips, stalled_since
 from app.meters import Meters
@@ -25,6 +26,7 @@ from app.nouns import CurveSummary, Project, Run, RunUpdate
 from app.recent import Recent
 from app.recorder import Recorder
 from app.rules.context import Context, RunState
+from app.searches import Searches, placed
 from app.settings import Settings
 from app.storage import (
     attempts,
@@ -35,6 +37,7 @@ from app.storage import (
     histories,
     migrate,
     runs,
+    searches,
     standings,
     streams,
     thinned,
@@ -72,6 +75,7 @@ class Service:
         self.tokens = Tokens(database)
         self._run_ids: Recent[tuple[str, str], int] = Recent(_RECENT_RUNS)
         self._diagnoses: Recent[str, Diagnosis] = Recent(_RECENT_DIAGNOSES)
+        self.searches = Searches(database, self._diagnose)
 
     @property
     def database(self) -> Database:
@@ -100,7 +104,7 @@ class Service:
     def open_run(self, project: str, run: str, update: RunUpdate) -> tuple[Run, bool]:
         """Create or update; True when it was created. The project is created with its first run.
 
-        Raises InvalidInput when a name, a fact, or JSON in config or tags cannot be meant.
+        Raises InvalidInput when a name, a fact, or JSON in config or tags cannot be meant, UnknownSearch.
         """
         check_name("project", project)
         check_name("run", run)
@@ -112,7 +116,7 @@ class Service:
             before, created = runs.lock_run(connection, home.id, run)
             if created:
                 self.check_room(connection, home)
-            after = updated(before, update)
+            after = placed(connection, home, updated(before, update), update)
             if after != before:
                 runs.save_run(connection, after)
             opened = _get_run(connection, home, run), created
@@ -153,8 +157,8 @@ class Service:
         if state not in {"finished", "failed"}:
             raise InvalidInput(f"a run is closed as finished or failed, not as {state}")
         with self._database.writing() as connection:
-            home = _find_project(connection, project)
-            before = _find_run(connection, home, run, lock=True)
+            home = lookup.project(connection, project)
+            before = lookup.run(connection, home, run, lock=True)
             if before.context.state != state:
                 runs.save_run(connection, replace(before, context=replace(before.context, state=state)))
             closed = _get_run(connection, home, run)
@@ -164,19 +168,19 @@ class Service:
     def get_run(self, project: str, run: str) -> Run:
         """Raises UnknownProject, UnknownRun."""
         with self._database.reading() as connection:
-            return _get_run(connection, _find_project(connection, project), run)
+            return _get_run(connection, lookup.project(connection, project), run)
 
     def list_runs(self, project: str, *, limit: int, after: str | None) -> Sequence[Run]:
         """Runs in name order after `after`. Raises UnknownProject."""
         check_page(limit, after)
         with self._database.reading() as connection:
-            home = _find_project(connection, project)
+            home = lookup.project(connection, project)
             return _runs(connection, home, runs.list_runs(connection, home.id, limit=limit, after=after))
 
     def get_runs(self, project: str, names: Sequence[str]) -> Sequence[Run]:
         """These runs in this order, but for those that are not there. Raises UnknownProject."""
         with self._database.reading() as connection:
-            home = _find_project(connection, project)
+            home = lookup.project(connection, project)
             found = {run.name: run for run in runs.find_runs(connection, home.id, names)}
             return _runs(connection, home, [found[name] for name in names if name in found])
 
@@ -191,15 +195,15 @@ class Service:
     def delete_run(self, project: str, run: str, *, by: str = audit.COMMAND_LINE) -> None:
         """Out of sight at once, and erased in the background. Raises UnknownProject, UnknownRun."""
         with self._database.writing() as connection:
-            home = _find_project(connection, project)
-            deletion.mark_run(connection, _find_run(connection, home, run, lock=True).id)
+            home = lookup.project(connection, project)
+            deletion.mark_run(connection, lookup.run(connection, home, run, lock=True).id)
             audit.note(connection, by, "delete_run", project=project, run=run)
         self._upkeep.note_deletion()
 
     def delete_project(self, project: str, *, by: str = audit.COMMAND_LINE) -> None:
         """The same for a project with all its runs. Raises UnknownProject."""
         with self._database.writing() as connection:
-            deletion.mark_project(connection, _find_project(connection, project).id)
+            deletion.mark_project(connection, lookup.project(connection, project).id)
             audit.note(connection, by, "delete_project", project=project)
         self._upkeep.note_deletion()
 
@@ -240,7 +244,7 @@ class Service:
     def get_project(self, project: str) -> Project:
         """Raises UnknownProject."""
         with self._database.reading() as connection:
-            found = _find_project(connection, project)
+            found = lookup.project(connection, project)
             return _project(found, runs.count_runs(connection, found.id))
 
     def public_projects(self) -> frozenset[str]:
@@ -328,16 +332,16 @@ class Service:
     def diagnosis_version(self, project: str, run: str) -> str:
         """Changes whenever the diagnosis of the run can change: what an ETag is made of. Reads no points."""
         with self._database.reading() as connection:
-            home = _find_project(connection, project)
-            return version(home, _find_run(connection, home, run))
+            home = lookup.project(connection, project)
+            return version(home, lookup.run(connection, home, run))
 
     def diagnose(self, project: str, run: str, *, at_step: float | None = None) -> Diagnosis:
         """Judge a stored run with its project's role overrides and params, as it stood at `at_step`."""
         if at_step is not None and math.isnan(at_step):
             raise InvalidInput("at_step is not a number")
         with self._database.reading() as connection:
-            home = _find_project(connection, project)
-            found = _find_run(connection, home, run)
+            home = lookup.project(connection, project)
+            found = lookup.run(connection, home, run)
             if at_step is not None:
                 return judge_stored(connection, home, found, at_step)
             return self._diagnose(connection, home, [found])[0]
@@ -348,7 +352,7 @@ class Service:
         """The diagnoses of a project's runs, in name order after `after`."""
         check_page(limit, after)
         with self._database.reading() as connection:
-            home = _find_project(connection, project)
+            home = lookup.project(connection, project)
             page = runs.list_runs(connection, home.id, limit=limit, after=after, state=state)
             return self._diagnose(connection, home, page)
 
@@ -376,7 +380,7 @@ class Service:
 
     def _find_run_id(self, project: str, run: str) -> int:
         with self._database.reading() as connection:
-            return _find_run(connection, _find_project(connection, project), run).id
+            return lookup.run(connection, lookup.project(connection, project), run).id
 
 
 def make_service(settings: Settings, meters: Meters | None = None) -> Service:
@@ -407,13 +411,6 @@ def _changes(before: runs.StoredProject, after: runs.StoredProject) -> dict[str,
     return {name: now[name] for name, value in asdict(before).items() if value != now[name]}
 
 
-def _find_project(connection: Connection, name: str) -> runs.StoredProject:
-    check_name("project", name)
-    if (found := runs.find_project(connection, name)) is None:
-        raise UnknownProject(f"there is no project {name!r}")
-    return found
-
-
 def _over_time(
     connection: Connection, run_id: int, found: Mapping[str, Curve], within: tuple[float, float]
 ) -> dict[str, Curve]:
@@ -429,28 +426,24 @@ def _find_curves(
     connection: Connection, project: str, run: str, names: Sequence[str] | None
 ) -> tuple[int, Sequence[str]]:
     """The run's id and the names of the curves that are asked for, all when None."""
-    stored = _find_run(connection, _find_project(connection, project), run)
+    stored = lookup.run(connection, lookup.project(connection, project), run)
     known = chunks.curve_names(connection, stored.id)
     if missing := sorted(set(names or ()) - set(known)):
         raise UnknownCurve(f"run {run!r} has no curve {missing[0]!r}")
     return stored.id, [name for name in known if not histories.is_hidden(name)] if names is None else names
 
 
-def _find_run(connection: Connection, home: runs.StoredProject, name: str, *, lock: bool = False) -> runs.StoredRun:
-    check_name("run", name)
-    if (found := runs.find_run(connection, home.id, name, lock=lock)) is None:
-        raise UnknownRun(f"project {home.name!r} has no run {name!r}")
-    return found
-
-
 def _get_run(connection: Connection, home: runs.StoredProject, name: str) -> Run:
-    return _runs(connection, home, [_find_run(connection, home, name)])[0]
+    return _runs(connection, home, [lookup.run(connection, home, name)])[0]
 
 
 def _runs(connection: Connection, home: runs.StoredProject, found: Sequence[runs.StoredRun]) -> list[Run]:
     ids = [run.id for run in found]
     stored, stood = chunks.stored_curves(connection, ids), standings.find(connection, ids)
-    return [_run(home, run, stored[run.id], stood.get(run.id)) for run in found]
+    named = searches.names(connection, {run.search_id for run in found if run.search_id is not None})
+    return [
+        replace(_run(home, run, stored[run.id], stood.get(run.id)), search=named.get(run.search_id)) for run in found
+    ]
 
 
 def _run(
@@ -481,6 +474,7 @@ def _run(
         ),
         stalled_since=stalled_since(stood, run.revision),
         findings=chips(stood),
+        search_step=run.search_step,
     )
 
 
@@ -498,7 +492,7 @@ def _project(found: runs.StoredProject, run_count: int) -> Project:
 
 def updated(run: runs.StoredRun, update: RunUpdate) -> runs.StoredRun:
     """The run with what was said. Raises InvalidInput when a fact cannot be meant."""
-    facts = ("num_classes", "planned_steps", "schedule", "caveats", "state")
+    facts = [field.name for field in fields(Context)]
     given = {name: getattr(update, name) for name in facts if getattr(update, name) is not None}
     attempt = max(run.attempt, update.attempt or run.attempt)
     if attempt > run.attempt:

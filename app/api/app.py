@@ -30,6 +30,8 @@ from app.api import (
     request_log,
     rules,
     runs,
+    schedules,
+    searches,
     webhooks,
 )
 from app.api.auth import Door
@@ -58,14 +60,24 @@ _NOUNS = (  # routes are tried in order: the busiest first
     curves,
     events,
     projects,
+    searches,
     webhooks,
     deliveries,
     badges,
     rules,
+    schedules,
     health,
     metrics,
 )
-_BODIES = (projects.ProjectIn, runs.RunIn, runs.FinishIn, points.PointsIn, diagnoses.DiagnoseIn, webhooks.WebhookIn)
+_BODIES = (
+    projects.ProjectIn,
+    runs.RunIn,
+    runs.FinishIn,
+    points.PointsIn,
+    diagnoses.DiagnoseIn,
+    webhooks.WebhookIn,
+    searches.SearchIn,
+)
 _ROUTES = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
 _LARGE_BODIES_AT_ONCE = 2
 
@@ -80,9 +92,11 @@ _TAGS = [
     {"name": "points", "description": "Metrics in."},
     {"name": "diagnoses", "description": "Findings out."},
     {"name": "curves", "description": "Metrics back out."},
+    {"name": "searches", "description": "Choosing hyper-parameters in seven steps, over the runs that were made."},
     {"name": "webhooks", "description": "Being told what happens to runs."},
     {"name": "badges", "description": "How a project stands, as a picture."},
     {"name": "rules", "description": "What is looked for."},
+    {"name": "schedules", "description": "Learning rates, step by step."},
     {"name": "health", "description": "Probes, and what the server measures of itself."},
 ]
 

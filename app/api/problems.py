@@ -75,6 +75,7 @@ BY_ERROR: Mapping[type[errors.CurvewiseError], Kind] = {
     errors.UnknownProject: Kind("unknown-project", 404, "No such project", "there is no project 'mnist'"),
     errors.UnknownRun: Kind("unknown-run", 404, "No such run", "project 'mnist' has no run 'r1'"),
     errors.UnknownCurve: Kind("unknown-curve", 404, "No such curve", "run 'r1' has no curve 'train/los'"),
+    errors.UnknownSearch: Kind("unknown-search", 404, "No such search", "project 'mnist' has no search 'rates'"),
     errors.UnknownToken: Kind("unknown-token", 404, "No such token", "there is no token '0a1b2c3d4e'"),
     errors.NotLetIn: Kind(
         "not-let-in", 401, "A token is needed", "a token is needed: send `Authorization: Bearer TOKEN`"

@@ -59,6 +59,24 @@ class RunIn(Strictly):
         Attempt | None,
         Field(description="A later attempt than the latest resumes the run, which then is running [attempts]."),
     ] = None
+    search: Annotated[
+        str | None,
+        Field(
+            max_length=LONGEST_NAME,
+            pattern=NO_CONTROL_CHARACTERS,
+            description="The search that it is a trial of, by name; PUT that first. Empty takes it out of its search.",
+            examples=["rates"],
+        ),
+    ] = None
+    search_step: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=7,
+            description="Which of the seven steps it was made for; inferred when absent. A run that changes its search "
+            "is of no step until it says so.",
+        ),
+    ] = None
 
 
 class FinishIn(Strictly):
@@ -76,6 +94,19 @@ class ContextOut(Out):
     planned_steps: Annotated[float | None, Field(description="How long the run is meant to be [steps]; null when not.")]
     state: Annotated[RunState, Field(description="Whether the job still runs, has finished, or has failed.")]
     schedule: Annotated[str | None, Field(description="The learning-rate schedule by name; null when not known.")]
+    class_priors: Annotated[
+        list[float] | None, Field(description="Share of each class in the training data [0 to 1]; null when not known.")
+    ]
+    target_variance: Annotated[
+        float | None, Field(description="Variance of a regression's targets [the loss's unit]; null when not known.")
+    ]
+    dataset_size: Annotated[
+        int | None, Field(description="How many examples the run trains on [examples]; null when not known.")
+    ]
+    pretrained: Annotated[
+        str | None,
+        Field(description="The pre-trained model it starts from, `none` for none; empty or null when not known."),
+    ]
     caveats: Annotated[list[str], Field(description="Known lies of the source.")]
 
 
@@ -120,6 +151,10 @@ class RunOut(Out):
         Field(description="When long curves were reduced to their bins [UTC]; null when every point is kept."),
     ]
     revision: Annotated[int, Field(ge=0, description="Grows with every change: points, facts or state [changes].")]
+    search: Annotated[str | None, Field(description="The search that it is a trial of; null when of none.")]
+    search_step: Annotated[
+        int | None, Field(description="Which of the seven steps it was made for, as the job said; null if not.")
+    ]
     curves: Annotated[list[CurveOut], Field(description="What is stored of each curve.")]
     stalled_since: Annotated[
         datetime | None,
@@ -135,12 +170,21 @@ class RunPage(Page[RunOut]):
     """One page of runs."""
 
 
-_CONTEXT = {"num_classes": 10, "planned_steps": 12000}
+_CONTEXT = {"num_classes": 10, "planned_steps": 12000, "dataset_size": 50_000, "pretrained": "none"}
 _OPEN = {"context": _CONTEXT, "config": {"lr": 0.1, "depth": 3}, "tags": {"team": "vision"}, "commit": "9fceb02"}
 _RUN: dict[str, Any] = {
     "project": "mnist",
     "run": "r1",
-    "context": {**_CONTEXT, "state": "running", "schedule": None, "caveats": []},
+    "context": {
+        **_CONTEXT,
+        "state": "running",
+        "schedule": None,
+        "class_priors": None,
+        "target_variance": None,
+        "dataset_size": 50_000,
+        "pretrained": "none",
+        "caveats": [],
+    },
     "attempt": 1,
     "config": {"lr": 0.1, "depth": 3},
     "tags": {"team": "vision"},
@@ -149,6 +193,8 @@ _RUN: dict[str, Any] = {
     "updated_at": "2026-01-31T09:02:10Z",
     "rolled_up_at": None,
     "revision": 7,
+    "search": "rates",
+    "search_step": 4,
     "curves": [{"name": "train/loss", "role": "train/loss", "points": 600, "first_step": 0.0, "last_step": 599.0}],
     "stalled_since": None,
     "findings": [
@@ -171,6 +217,7 @@ _RUN: dict[str, Any] = {
     response_model=RunOut,
     responses=documented(
         UNREADABLE_BODY,
+        errors.UnknownSearch,
         errors.TooLarge,
         errors.UnsupportedEncoding,
         INVALID_INPUT,
@@ -194,6 +241,8 @@ async def put_run(request: Request, service: ServiceHere, project: ProjectName, 
         config=said.config,
         tags=said.tags,
         commit=said.commit,
+        search=said.search,
+        search_step=said.search_step,
     )
     found, created = await to_thread.run_sync(service.open_run, project, run, update)
     return reply(RunOut.model_validate(found), 201 if created else 200)

@@ -16,6 +16,7 @@ Deed = Literal[
     "configure_project",
     "delete_project",
     "delete_run",
+    "delete_search",
     "create_webhook",
     "delete_webhook",
 ]

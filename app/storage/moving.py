@@ -4,7 +4,7 @@ The copy is made under a name that no client can give, and gets its own when it 
 the servers of both databases go on meanwhile; all of it is read as the source stood at one moment.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from app.errors import InvalidInput, UnknownProject
 from app.storage.database import Database
 from app.storage.histories import is_hidden
 from app.storage.runs import UNFINISHED, WHOLE
-from app.storage.tables import attempts, bins, chunks, curves, mlflow_assets, projects, runs
+from app.storage.tables import attempts, bins, chunks, curves, mlflow_assets, projects, runs, searches
 
 _CHUNKS_AT_ONCE = 1000
 _POINTS_AT_ONCE = 2**21
@@ -59,7 +59,7 @@ def copy_project(
         values = {**project, "name": unfinished}
         del values["id"]
         project_id = connection.execute(insert(projects).values(values).returning(projects.c.id)).scalar_one()
-    copy = _Copy(project_id, unfinished)
+        copy = _Copy(project_id, unfinished, _copy_searches(source, connection, project["id"], project_id))
     try:
         copied = _copy_runs(source, target, project["id"], copy, noted)
         _name(target, copy, new_name)
@@ -72,10 +72,11 @@ def copy_project(
 
 @dataclass(frozen=True)
 class _Copy:
-    """A project that is being made."""
+    """A project that is being made. searches: by their ids at the source, their ids here."""
 
     project_id: int
     name: str
+    searches: Mapping[int | None, int]
 
     def hold(self, connection: Connection) -> None:
         """Nobody discards it before the transaction ends. Raises InvalidInput when somebody has."""
@@ -112,6 +113,17 @@ def _name(target: Database, copy: _Copy, name: str) -> None:
             raise
 
 
+def _copy_searches(source: Connection, target: Connection, old_project: int, project_id: int) -> dict[int | None, int]:
+    """Before the runs, which refer to them. By their ids at the source, their new ids."""
+    copied: dict[int | None, int] = {}
+    query = select(searches).where(searches.c.project_id == old_project).order_by(searches.c.id)
+    for row in source.execute(query).mappings():
+        values = {**row, "project_id": project_id}
+        old_id = values.pop("id")
+        copied[old_id] = target.execute(insert(searches).values(values).returning(searches.c.id)).scalar_one()
+    return copied
+
+
 def _copy_runs(
     source: Connection, target: Database, old_project: int, copy: _Copy, noted: Callable[[int, int], None]
 ) -> Copied:
@@ -133,7 +145,8 @@ def _copy_run(source: Connection, target: Database, run_id: int, copy: _Copy) ->
         with target.writing() as connection:
             copy.hold(connection)
             if part is parts[0]:
-                made = insert(runs).values({**run, "project_id": copy.project_id}).returning(runs.c.id)
+                ours = {"project_id": copy.project_id, "search_id": copy.searches.get(run["search_id"])}
+                made = insert(runs).values({**run, **ours}).returning(runs.c.id)
                 new_id = connection.execute(made).scalar_one()
                 _insert(connection, curves, source, _rows(curves, run_id), {"run_id": new_id, "settled": _HELD})
                 for table in (attempts, mlflow_assets):

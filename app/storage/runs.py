@@ -53,6 +53,8 @@ class StoredRun:
     created_at: datetime
     updated_at: datetime
     rolled_up_at: datetime | None
+    search_id: int | None = None  # of which search it is a trial
+    search_step: int | None = None  # of the seven, as the job said
 
 
 def find_project(connection: Connection, name: str) -> StoredProject | None:
@@ -205,6 +207,8 @@ def _facts(run: StoredRun) -> dict[str, object]:
         "tags": _dump(run.tags),
         "commit": run.commit,
         "attempt": run.attempt,
+        "search_id": run.search_id,
+        "search_step": run.search_step,
         "updated_at": datetime.now(UTC),
     }
 
@@ -235,6 +239,8 @@ def _run(row: Row[Any]) -> StoredRun:
         created_at=row.created_at,
         updated_at=row.updated_at,
         rolled_up_at=row.rolled_up_at,
+        search_id=row.search_id,
+        search_step=row.search_step,
     )
 
 

@@ -73,6 +73,21 @@ projects = Table(
     sqlite_autoincrement=True,
 )
 
+# What runs look for together: the best hyper-parameters. Few rows, so no shards.
+searches = Table(
+    "searches",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("project_id", ID, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("search", Text, nullable=False),  # JSON: its metric, its space and what is known of the task
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("project_id", "name"),
+    sqlite_autoincrement=True,
+)
+
 # AUTOINCREMENT: an id is never given out twice, so points that wait for a deleted run cannot land in a new one.
 runs = Table(
     "runs",
@@ -92,6 +107,8 @@ runs = Table(
     Column("rolled_up_at", UtcDateTime),  # null: every point is kept, see rolling_up.py
     Column("mlflow_id", Text, index=True),  # by which MLflow's clients know it; null: they do not
     Column("mlflow", Text),  # JSON: what they said about it and Curvewise has no place for
+    Column("search_id", ID, ForeignKey("searches.id", ondelete="SET NULL"), index=True),  # null: it is of none
+    Column("search_step", Integer),  # of the seven, as the job said; null: it did not say
     UniqueConstraint("project_id", "name"),
     sqlite_autoincrement=True,
 )

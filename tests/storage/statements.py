@@ -16,7 +16,7 @@ from app.storage.tables import metadata
 STORAGE = Path(storage.__file__).parent
 # They make the schema and the file, and touch no rows.
 NOT_ROWS = {"migrate", "database", "backup"}
-SMALL = {"projects", "runs", "events", "webhooks", "deliveries", "tokens", "audit"}
+SMALL = {"projects", "runs", "events", "webhooks", "deliveries", "tokens", "audit", "searches"}
 HOT = {name for name in metadata.tables if name not in SMALL}
 # A run is found by its id, or among those of its project.
 KEYS = {name: {"run_id"} for name in HOT} | {"runs": {"id", "project_id"}}

@@ -1,6 +1,7 @@
 """What is copied from one database to another is the same there, and appears when it is whole."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy import event, select
 
 from app.curves.points import Points
 from app.errors import InvalidInput, UnknownProject
-from app.storage import chunks, compaction, migrate, mlflow, moving, rolling_up, runs
+from app.storage import chunks, compaction, migrate, mlflow, moving, rolling_up, runs, searches
 from app.storage.chunks import Batch
 from app.storage.database import Database, make_engine
 from app.storage.histories import History, points_of
@@ -39,10 +40,15 @@ def fill(database: Database, project: str, runs_each: int = 3) -> None:
         roles = {"objective": "val/loss"}
         runs.save_project(connection, runs.StoredProject(**{**vars(home), "roles": roles, "roll_up_after_days": 7}))
         mlflow.save_experiment(connection, home.id, mlflow.ExperimentFacts("a/b", "s3://there", {"team": "vision"}))
+        for name in ("unused", "rates"):
+            searches.add(connection, home.id, name, {"space": {"\ud800": [1e-5, None]}})
+        search = searches.find(connection, home.id, "rates")
+        assert search
     for number in range(runs_each):
         with database.writing() as connection:
             run, _ = runs.lock_run(connection, home.id, f"r{number}")
             facts = {"config": {"lr": float("nan"), "text": "\x00\ud800"}, "tags": {"a": "b"}, "commit": "9fceb02"}
+            facts |= {"search_id": search.id, "search_step": 4} if number else {}
             runs.save_run(connection, runs.StoredRun(**{**vars(run), **facts}))
             mlflow.save_run(connection, run.id, mlflow.RunFacts(id=f"{number:032x}", user="me", status="KILLED"))
             for name in ("a", "b"):
@@ -75,10 +81,13 @@ def everything(database: Database, project: str) -> list[object]:
     with database.reading() as connection:
         home = connection.execute(select(projects).where(projects.c.name == project)).mappings().one()
         found: list[object] = [{k: v for k, v in home.items() if k not in {"id", "name"}}]
+        found += [replace(one, id=0) for one in searches.listed(connection, home["id"], limit=9, after=None)]
         for run in connection.execute(
             select(run_table).where(run_table.c.project_id == home["id"]).order_by(run_table.c.name)
         ).mappings():
-            found.append({k: v for k, v in run.items() if k not in {"id", "project_id"}})
+            named = searches.names(connection, [run["search_id"]] if run["search_id"] else [])
+            ours = {k: v for k, v in run.items() if k not in {"id", "project_id", "search_id"}}
+            found.append({**ours, "search": list(named.values())})
             for table in (curves, attempts, chunk_table, bins, mlflow_assets):
                 rows = connection.execute(select(table).where(table.c.run_id == run["id"])).mappings()
                 found.append(

@@ -21,6 +21,7 @@ from app.curves.points import Points
 from app.listing import RunFilter, ShownState, SortBy
 from app.monitor.worker import Monitor
 from app.nouns import RunUpdate
+from app.searches import SearchUpdate
 from app.service import Service, make_service
 from app.settings import Settings
 from app.storage import audit, changes, deliveries, events, fired, latest, migrate, moving, tallies, webhooks
@@ -183,6 +184,7 @@ async def serve(url: str) -> None:
         look(service.database)
         tell(service.database)
         service.get_project("p")
+        search(service)
         service.get_run("p", "r")
         service.list_projects(limit=10, after=None, names=["p"])
         service.configure_project("shown", public_status=True)
@@ -190,6 +192,21 @@ async def serve(url: str) -> None:
         let_in(service)
     finally:
         await service.close()
+
+
+def search(service: Service) -> None:
+    """For the best rate, over the project's runs, under two names of which one goes."""
+    for name, seed in (("kept", 0), ("kept", 1), ("gone", 0)):
+        space = {"lr": {"kind": "log_uniform", "low": 1e-5, "high": 1}}
+        service.searches.put("p", name, SearchUpdate(space=space, seed=seed))
+        service.open_run("p", "r", RunUpdate(search=name, search_step=4))
+    service.open_run("p", "long", RunUpdate(search="kept"))
+    assert service.get_run("p", "long").search == "kept"
+    assert len(service.searches.assess("p", "kept")[1].steps) == 7
+    service.searches.remove("p", "gone")
+    assert service.get_run("p", "r").search is None
+    assert [one.runs for one in service.searches.listed("p", limit=9, after="a")] == [1]
+    service.searches.get("p", "kept")
 
 
 def let_in(service: Service) -> None:
