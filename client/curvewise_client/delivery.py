@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from curvewise_client.attempts import Deciding, Known, decide
 from curvewise_client.backlog import Backlog, Batch
+from curvewise_client.facts import OF_SEARCH
 from curvewise_client.notices import Notices
 from curvewise_client.records import Finish, Update
 from curvewise_client.server import Reply, Server, Unreachable, path_of
@@ -96,6 +97,12 @@ class Courier:
 
     def _put(self, facts: dict[str, Any]) -> None:
         reply = self._ask("PUT", "", facts)
+        of_search = [name for name in OF_SEARCH if name in facts]
+        if of_search and reply.status in (404, 422) and reply.problem and "search" in reply.detail:
+            # No such search, a full one, or a server too old to know of any: what else was said stands.
+            self._notices.once("search", f"the run is of no search: {reply.detail}")
+            facts = {name: said for name, said in facts.items() if name not in of_search}
+            reply = self._ask("PUT", "", facts)
         if reply.status in (400, 413, 422) and reply.problem:
             self._notices.once("facts", f"the server does not take what was said about the run ({reply.detail})")
             reply = self._ask("PUT", "", {"attempt": facts["attempt"]} if "attempt" in facts else {})

@@ -7,8 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Facts = dict[str, Any]
-IN_CONTEXT = ("num_classes", "planned_steps", "schedule", "caveats")
-BESIDE = ("config", "tags", "commit")
+IN_CONTEXT = (
+    "num_classes",
+    "planned_steps",
+    "schedule",
+    "class_priors",
+    "target_variance",
+    "dataset_size",
+    "pretrained",
+    "caveats",
+)
+OF_SEARCH = ("search", "search_step")
+BESIDE = ("config", "tags", "commit", *OF_SEARCH)
 
 
 def facts_from(said: Mapping[str, Any], left_out: Callable[[str, Exception], None]) -> Facts:
@@ -70,4 +80,9 @@ def _caveats(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else [str(one) for one in value]
 
 
-_READ: Mapping[str, Callable[[Any], Any]] = {"config": _config, "tags": _tags, "caveats": _caveats}
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "config": _config,
+    "tags": _tags,
+    "caveats": _caveats,
+    "class_priors": list,
+}

@@ -36,10 +36,16 @@ def start(
     num_classes: int | None = None,
     planned_steps: float | None = None,
     schedule: str | None = None,
+    class_priors: Sequence[float] | None = None,
+    target_variance: float | None = None,
+    dataset_size: int | None = None,
+    pretrained: str | None = None,
     caveats: Sequence[str] | None = None,
     config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     commit: str | None = None,
+    search: str | None = None,
+    search_step: int | None = None,
     attempt: int | str | None = None,
     url: str | None = None,
     token: str | None = None,
@@ -51,9 +57,12 @@ def start(
     """Begin to log a run. Returns at once, whether or not the server can be reached, and raises nothing.
 
     num_classes: for a language model, the vocabulary. planned_steps: how long the run is meant to be, in the unit of
-    the steps logged. schedule: the learning-rate schedule by name. caveats: known lies of the metrics. config: any
-    JSON; what is no JSON is kept as text. attempt: counted from 1; by default the next one, where the run has points
-    already; "latest" joins the latest, for an evaluator beside the job.
+    the steps logged. schedule: the learning-rate schedule by name. class_priors: share of each class in the
+    training data, together 1. target_variance: of a regression's targets. dataset_size: examples trained on.
+    pretrained: the model that training starts from, "none" for none. caveats: known lies of the metrics. config: any
+    JSON; what is no JSON is kept as text. search: the search for hyper-parameters that the run is a trial of, by name,
+    and search_step: which of its seven steps it was made for. attempt: counted from 1; by default the next one, where
+    the run has points already; "latest" joins the latest, for an evaluator beside the job.
 
     url, token, spool: else CURVEWISE_URL, CURVEWISE_TOKEN and CURVEWISE_SPOOL. rank: of this process, where it is not
     the launcher's; only rank 0 logs. interval_s: between two batches [seconds]. exit_timeout_s: the longest that
@@ -64,10 +73,16 @@ def start(
         "num_classes": num_classes,
         "planned_steps": planned_steps,
         "schedule": schedule,
+        "class_priors": class_priors,
+        "target_variance": target_variance,
+        "dataset_size": dataset_size,
+        "pretrained": pretrained,
         "caveats": caveats,
         "config": config,
         "tags": tags,
         "commit": commit,
+        "search": search,
+        "search_step": search_step,
     }
     about = settings = None
     try:
@@ -126,7 +141,7 @@ class Run:
             self._failed("log", error)
 
     def update(self, **facts: Any) -> None:
-        """Say more about the run: num_classes, planned_steps, schedule, caveats (added), config, tags or commit."""
+        """Say more about the run: any fact that `start` takes, caveats added to those before, config or tags in place."""
         try:
             if (parts := self._parts or self._open()) is not None:
                 after = facts_from(facts, lambda name, error: self._failed(f"update {name}", error))
