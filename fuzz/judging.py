@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 from pydantic import TypeAdapter
 
@@ -16,6 +17,7 @@ from app.rules.verdict import Finding, Skipped, Verdict
 from fuzz.invented import invented
 from fuzz.target import Target, promise
 
+_IN_ANOTHER_ORDER = 4  # one input in so many, always the same ones, is judged twice: that takes as long as all the rest
 _SHAPE = TypeAdapter(Diagnosis)
 _CODES = {rule.code: rule.name for rule in CATALOGUE}
 
@@ -32,6 +34,8 @@ def _check(data: bytes) -> None:
     json.loads(text, parse_constant=_no_such_token)
     _SHAPE.validate_json(text)
     _check_verdicts(diagnosis)
+    if crc32(data) % _IN_ANOTHER_ORDER:
+        return
     backwards = {name: make_curve(name, c.steps[::-1], c.values[::-1]) for name, c in reversed(run.curves.items())}
     promise(render(judge(backwards, run.context, **facts)) == text, "another order, another diagnosis")
 
