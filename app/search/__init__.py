@@ -1,0 +1,1 @@
+"""Choosing hyper-parameters in seven steps, over the runs of a search. Pure."""
