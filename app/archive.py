@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
+from app import lookup
 from app.curves.curve import Curve
 from app.curves.roles import role_of
 from app.diagnosis import Diagnosis, judge
-from app.errors import UnknownProject
 from app.rules.catalogue import CATALOGUE_VERSION
 from app.storage import chunks, diagnoses, histories, runs, thinned
 from app.storage.database import Database, make_engine
@@ -59,7 +59,7 @@ def batches(database: Database, project: str) -> Iterator[list[str]]:
     after = None
     while True:
         with database.reading() as connection:
-            home = _find_project(connection, project)
+            home = lookup.project(connection, project)
             page = runs.list_runs(connection, home.id, limit=BATCH, after=after)
         if not page:
             return
@@ -75,7 +75,7 @@ def propose(database_url: str, project: str, names: Sequence[str]) -> int:
     database = Database(make_engine(database_url))
     try:
         with database.reading() as connection:
-            home = _find_project(connection, project)
+            home = lookup.project(connection, project)
             found = _find_runs(connection, home, names)
             done = diagnoses.versions(connection, [run.id for run in found], proposed=True)
             left = [run for run in found if done.get(run.id) != version(home, run)]
@@ -125,7 +125,7 @@ class Changes:
 def compare(database: Database, project: str, names: Sequence[str], changes: Changes) -> None:
     """Add these runs to what would change."""
     with database.reading() as connection:
-        found = _find_runs(connection, _find_project(connection, project), names)
+        found = _find_runs(connection, lookup.project(connection, project), names)
         ids = [run.id for run in found]
         told, proposed = diagnoses.find(connection, ids), diagnoses.find(connection, ids, proposed=True)
     for run in found:
@@ -137,14 +137,8 @@ def compare(database: Database, project: str, names: Sequence[str], changes: Cha
 def accept(database: Database, project: str, names: Sequence[str]) -> None:
     """What is proposed of these runs is from now on what was told."""
     with database.writing() as connection:
-        found = _find_runs(connection, _find_project(connection, project), names)
+        found = _find_runs(connection, lookup.project(connection, project), names)
         diagnoses.accept(connection, [run.id for run in found])
-
-
-def _find_project(connection: Connection, name: str) -> runs.StoredProject:
-    if (found := runs.find_project(connection, name)) is None:
-        raise UnknownProject(f"there is no project {name!r}")
-    return found
 
 
 def _find_runs(connection: Connection, home: runs.StoredProject, names: Iterable[str]) -> list[runs.StoredRun]:

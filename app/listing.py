@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection
-
-from app.errors import InvalidInput, UnknownProject, UnknownRun
-from app.limits import LARGEST_PAGE, check_name, check_text
+from app import lookup
+from app.errors import InvalidInput
+from app.limits import LARGEST_PAGE, check_text
 from app.nouns import Chip
 from app.rules.catalogue import CATALOGUE
 from app.rules.context import RunState
 from app.rules.verdict import Severity
-from app.storage import listing, runs, standings
+from app.storage import listing, standings
 from app.storage.database import Database
 from app.storage.listing import Listed, Wanted
 from app.storage.standings import SEVERITY_RANK, StoredStanding
@@ -84,7 +83,7 @@ def find_runs(database: Database, project: str, wanted: RunFilter) -> RunRows:
     """A page of the project's runs. Raises UnknownProject, InvalidInput, StorageUnavailable."""
     asked = _checked(wanted)
     with database.reading() as connection:
-        home = _find_project(connection, project)
+        home = lookup.project(connection, project)
         found = listing.find_ids(connection, home.id, asked)
         page = found[: wanted.limit]
         ids = [run_id for run_id, _, _ in page]
@@ -96,14 +95,14 @@ def find_runs(database: Database, project: str, wanted: RunFilter) -> RunRows:
 def standing_of(database: Database, project: str, run: str) -> Standing:
     """What the monitor knows of one run. Raises UnknownProject, UnknownRun, StorageUnavailable."""
     with database.reading() as connection:
-        found = _find_run(connection, project, run)
+        found = lookup.run(connection, lookup.project(connection, project), run)
         return _standing(standings.find(connection, [found.id]).get(found.id), found.revision)
 
 
 def run_id_of(database: Database, project: str, run: str) -> int:
     """By which the run is known inside. Raises UnknownProject, UnknownRun, StorageUnavailable."""
     with database.reading() as connection:
-        return _find_run(connection, project, run).id
+        return lookup.run(connection, lookup.project(connection, project), run).id
 
 
 def chips(stood: StoredStanding | None) -> tuple[Chip, ...]:
@@ -220,18 +219,3 @@ def _standing(stood: StoredStanding | None, revision: int) -> Standing:
         sparkline_curve=stood.sparkline_curve,
         sparkline=tuple(stood.sparkline),
     )
-
-
-def _find_project(connection: Connection, name: str) -> runs.StoredProject:
-    check_name("project", name)
-    if (found := runs.find_project(connection, name)) is None:
-        raise UnknownProject(f"there is no project {name!r}")
-    return found
-
-
-def _find_run(connection: Connection, project: str, name: str) -> runs.StoredRun:
-    home = _find_project(connection, project)
-    check_name("run", name)
-    if (found := runs.find_run(connection, home.id, name)) is None:
-        raise UnknownRun(f"project {project!r} has no run {name!r}")
-    return found

@@ -7,17 +7,14 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field
 
-from app import errors
+from app import errors, lookup
 from app.api.openapi import documented
 from app.api.problems import INVALID_INPUT
 from app.api.service import ServiceHere
 from app.api.wire import Out, ProjectName, reply
 from app.checks.condition import SEVERITIES
-from app.errors import UnknownProject
-from app.limits import check_name
 from app.listing import ShownState, codes_of
 from app.rules.verdict import Severity
-from app.storage import runs
 from app.storage.fired import Fired, fired
 
 router = APIRouter(tags=["diagnoses"])
@@ -97,11 +94,8 @@ def list_findings(
     A finding is listed once it has held for a while, and until it is over. `since` and `until` take Grafana's
     `${__from}` and `${__to}`.
     """
-    check_name("project", project)
     with service.database.reading() as connection:
-        home = runs.find_project(connection, project)
-        if home is None:
-            raise UnknownProject(f"there is no project {project!r}")
+        home = lookup.project(connection, project)
         found = fired(
             connection,
             home.id,

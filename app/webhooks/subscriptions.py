@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import httpx
 from sqlalchemy import Connection
 
-from app.errors import InvalidInput, UnknownDelivery, UnknownProject, UnknownWebhook
-from app.limits import check_name
+from app import lookup
+from app.errors import InvalidInput, UnknownDelivery, UnknownWebhook
 from app.storage import audit, deliveries, runs, webhooks
 from app.storage.database import Database
 from app.storage.deliveries import Delivery, Message, State
@@ -43,7 +43,7 @@ class Webhooks:
             raise InvalidInput("events is empty: name at least one kind, or leave it out for all")
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         with self.database.writing() as connection:
-            home = _project(connection, project)
+            home = lookup.project(connection, project)
             # Locked, so that two at once do not both find room.
             runs.lock_project(connection, project)
             if webhooks.count(connection, home.id) >= MOST_WEBHOOKS:
@@ -57,7 +57,7 @@ class Webhooks:
     def listed(self, project: str) -> list[Webhook]:
         """All of a project, oldest first. Raises UnknownProject."""
         with self.database.reading() as connection:
-            return webhooks.of_projects(connection, [_project(connection, project).id])
+            return webhooks.of_projects(connection, [lookup.project(connection, project).id])
 
     def get(self, project: str, webhook_id: int) -> Webhook:
         """Raises UnknownProject, UnknownWebhook."""
@@ -136,15 +136,8 @@ class Webhooks:
             raise InvalidInput(told)
 
 
-def _project(connection: Connection, name: str) -> runs.StoredProject:
-    check_name("project", name)
-    if (found := runs.find_project(connection, name)) is None:
-        raise UnknownProject(f"there is no project {name!r}")
-    return found
-
-
 def _webhook(connection: Connection, project: str, webhook_id: int) -> Webhook:
-    if (found := webhooks.find(connection, _project(connection, project).id, webhook_id)) is None:
+    if (found := webhooks.find(connection, lookup.project(connection, project).id, webhook_id)) is None:
         raise UnknownWebhook(f"project {project!r} has no webhook {webhook_id}")
     return found
 
