@@ -21,7 +21,7 @@ Blind spots
     said, with severity info. A single evaluation at the end decides nothing. Where a caveat says that losses are
     `rounded`, a loss so small that its digits are coarse is not judged; so in every rule that weighs changes in noise.
 Recommends
-    Keep the checkpoint of the best step; regularise; more data.
+    Keep the checkpoint of the best step, the earliest of those that noise cannot tell from it; regularise; more data.
 Source
     The lecture's gallery of learning curves: "overfitting: a big gap, val much worse or getting worse".
 """
@@ -36,6 +36,7 @@ from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Severity
+from app.signals.best import best_of
 from app.signals.noise import scatter
 from app.signals.smoothing import running_median, tail_mean
 from app.signals.start import chance_loss, first_level
@@ -112,14 +113,13 @@ def check(view: View, context: Context, params: OverfittingParams) -> Finding | 
     enough = context.state == "running" or c.rise[-1] >= params.min_rise / 2
     if not (held(found, over)[-1] and enough):
         return Clear(evidence=evidence)
-    best_at = int(np.argmin(view.smooth_val))
-    return _finding(view, best_at, float(c.rise[-1]), float(c.gap[-1]), params, evidence)
+    return _finding(view, float(c.rise[-1]), float(c.gap[-1]), params, evidence)
 
 
-def _finding(
-    view: View, best_at: int, rise: float, gap: float, params: OverfittingParams, evidence: tuple[Evidence, ...]
-) -> Finding:
-    best_step, last = float(view.pair.steps[best_at]), float(view.pair.steps[-1])
+def _finding(view: View, rise: float, gap: float, params: OverfittingParams, evidence: tuple[Evidence, ...]) -> Finding:
+    best = best_of(view.pair.val)
+    best_step, last = float(view.pair.steps[best.at]), float(view.pair.steps[-1])
+    keep_step = float(view.pair.steps[best.earliest])
     held = _accuracy_held(view)
     small = rise < params.min_rise or (held and rise < MILD * params.min_rise)
     severity: Severity = "info" if small else "warning"
@@ -132,7 +132,7 @@ def _finding(
         span=(best_step, last),
         evidence=evidence,
         recommendations=(
-            Recommendation(f"Keep the checkpoint of step {best_step:g}.", "stop", {"best_step": best_step}),
+            Recommendation(f"Keep the checkpoint of step {keep_step:g}.", "stop", {"best_step": keep_step}),
             Recommendation(
                 "Regularise: more weight decay, dropout or augmentation.", "regularise", {"weight_decay_factor": 10.0}
             ),

@@ -37,7 +37,9 @@ def test_best_step_is_where_val_turned() -> None:
         curves, context = run("overfit", seed)
         val = curves["val/loss"]
         found = finding(RULE, curves, context)
-        assert found.onset_step == found.recommendations[0].args["best_step"]
+        kept = float(found.recommendations[0].args["best_step"])
+        assert 0.05 * val.steps[-1] < kept <= found.onset_step  # the earliest of those as good, within noise
+        assert val.values[val.steps == kept][0] < val.values.min() * 1.1
         at_best = val.values[val.steps == found.onset_step][0]
         assert at_best < val.values.min() * 1.1
         assert 0.1 < found.onset_step / val.steps[-1] < 0.4
