@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from app.curves.points import MAX_STEP
 from app.limits import LARGEST_ATTEMPT, LONGEST_NAME
 from app.rules.caveats import Lie
-from app.rules.context import RunState
+from app.rules.context import DATASET_SIZE, PRETRAINED, PRIOR, PRIORS, TARGET_VARIANCE, WHOLE, RunState
 
 Item = TypeVar("Item")
 
@@ -108,6 +108,10 @@ class ContextIn(Strictly):
         str | None,
         Field(max_length=100, description="The learning-rate schedule by name.", examples=["cosine"]),
     ] = None
+    class_priors: Annotated[list[Annotated[float, PRIOR]] | None, PRIORS, WHOLE] = None
+    target_variance: Annotated[float | None, TARGET_VARIANCE] = None
+    dataset_size: Annotated[int | None, DATASET_SIZE] = None
+    pretrained: Annotated[str | None, PRETRAINED] = None
     caveats: Annotated[
         list[Annotated[str, Field(max_length=500)]] | None,
         Field(
@@ -121,7 +125,7 @@ class ContextIn(Strictly):
     def given(self) -> dict[str, Any]:
         """The facts that were given, by the names that Context and RunUpdate have for them."""
         facts = self.model_dump(exclude_none=True)
-        return {**facts, "caveats": tuple(facts["caveats"])} if "caveats" in facts else facts
+        return {name: tuple(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}
 
 
 class RejectedOut(BaseModel):

@@ -65,6 +65,10 @@ class Server:
             "num_classes": facts.context.num_classes,
             "planned_steps": facts.context.planned_steps,
             "schedule": facts.context.schedule,
+            "class_priors": facts.context.class_priors,
+            "target_variance": facts.context.target_variance,
+            "dataset_size": facts.context.dataset_size,
+            "pretrained": facts.context.pretrained,
             "caveats": list(facts.context.caveats) or None,
         }
         said = {

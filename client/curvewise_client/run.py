@@ -141,7 +141,7 @@ class Run:
             self._failed("log", error)
 
     def update(self, **facts: Any) -> None:
-        """Say more about the run: any fact that `start` takes, caveats added to those before, config or tags in place."""
+        """Say more about the run, any fact that `start` takes; caveats are added to those before."""
         try:
             if (parts := self._parts or self._open()) is not None:
                 after = facts_from(facts, lambda name, error: self._failed(f"update {name}", error))

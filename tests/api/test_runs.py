@@ -13,6 +13,10 @@ FACTS = {
         "planned_steps": 1200.5,
         "state": "running",
         "schedule": "cosine",
+        "class_priors": [0.5, 0.25, 0.25, *[0.0] * 7],
+        "target_variance": 2.5,
+        "dataset_size": 50_000,
+        "pretrained": "resnet50",
         "caveats": ["train/loss is a running mean"],
     },
     "config": {"lr": 0.1, "nested": {"a": [1, None, True, "x"]}, "big": 10**40, "nul\x00": "\x00"},
@@ -41,9 +45,9 @@ def test_absent_and_null_leave_what_is_known(client: httpx.Client, run: str) -> 
     for body in (b"", b"{}", json.dumps(nothing).encode(), b'{"context": {}}'):
         said = client.put(run, content=body).json()
         assert {name: said[name] for name in FACTS} == FACTS
-    assert client.put(run, json={"context": {"num_classes": 3}}).json()["context"] == {
+    assert client.put(run, json={"context": {"dataset_size": 3}}).json()["context"] == {
         **FACTS["context"],  # type: ignore[dict-item]
-        "num_classes": 3,
+        "dataset_size": 3,
     }
 
 

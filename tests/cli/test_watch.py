@@ -209,13 +209,8 @@ def test_once_sends_every_log_there_is(call: Run, server: httpx.Client, folder: 
         "transformers-run",
     ]
     assert items["transformers-run"]["context"]["state"] == "finished"
-    assert items["keras"]["context"] | {"caveats": []} == {
-        "num_classes": 3,
-        "planned_steps": None,
-        "state": "running",
-        "schedule": None,
-        "caveats": [],
-    }
+    said = {name: fact for name, fact in items["keras"]["context"].items() if fact is not None and name != "caveats"}
+    assert said == {"num_classes": 3, "state": "running"}
     assert math.isclose(curve(server, "keras")[0], 1.3984546661376953)
 
 

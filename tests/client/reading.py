@@ -1,7 +1,7 @@
 """What the server has of a run, and what a spool still holds."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,11 @@ def described(server: httpx.Client, project: str, run: str = "r") -> dict[str, A
     assert reply.status_code == 200, reply.text
     found: dict[str, Any] = reply.json()
     return found
+
+
+def known(context: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that are known of a run."""
+    return {name: fact for name, fact in context.items() if fact not in (None, [])}
 
 
 def curves(server: httpx.Client, project: str, run: str = "r") -> dict[str, dict[float, Any]]:

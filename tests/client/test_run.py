@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import curvewise_client as curvewise
-from tests.client.reading import curves, described, left_in
+from tests.client.reading import curves, described, known, left_in
 from tests.server_process import free_port
 
 
@@ -47,9 +47,7 @@ def test_the_lines_of_the_readme(server: httpx.Client, url: str, monkeypatch: py
     exec(second, names)
     names["run"].finish()
     run = described(server, "mnist", "r1")
-    assert run["context"] == {
-        "num_classes": 10, "planned_steps": 12000.0, "state": "finished", "schedule": None, "caveats": []
-    }  # fmt: skip
+    assert known(run["context"]) == {"num_classes": 10, "planned_steps": 12000.0, "state": "finished"}
     assert run["config"] == {"lr": 0.1}
     assert {curve["name"]: curve["points"] for curve in run["curves"]} == {"train/loss": 12000, "lr": 12000}
 
@@ -204,10 +202,12 @@ def test_facts_are_said_and_added_to(server: httpx.Client, url: str, project: st
     ) as run:
         run.log(1, {"loss": 1.0})
         run.update(num_classes=10, planned_steps=np.int64(500), schedule="cosine", caveats=["b", "a"])
+        run.update(class_priors=np.full(10, 0.1), target_variance=2.5, dataset_size=1797, pretrained="resnet50")
         run.update(wrong=1)
     found = described(server, project)
-    assert found["context"] == {
-        "num_classes": 10, "planned_steps": 500.0, "state": "finished", "schedule": "cosine", "caveats": ["a", "b"]
+    assert known(found["context"]) == {
+        "num_classes": 10, "planned_steps": 500.0, "state": "finished", "schedule": "cosine", "caveats": ["a", "b"],
+        "class_priors": [0.1] * 10, "target_variance": 2.5, "dataset_size": 1797, "pretrained": "resnet50",
     }  # fmt: skip
     assert found["config"] == {"lr": 0.5, "path": "data", "layers": [1, 2], "drop": "NaN", "3": "three"}
     assert (found["tags"], found["commit"]) == ({"team": "vision", "seed": "3"}, "9fceb02")
