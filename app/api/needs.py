@@ -26,7 +26,8 @@ class Need:
 
 
 _OPEN = re.compile(
-    r"/healthz|/readyz|/openapi\.json|/docs(/.*)?|/api/v1/rules|/rules(/CW\d+/shape)?|/static/.*|/login|/logout"
+    r"/healthz|/readyz|/openapi\.json|/docs(/.*)?|/api/v1/rules|/api/v1/schedules(/[^/]*)?|/rules(/CW\d+/shape)?"
+    r"|/static/.*|/login|/logout"
 )
 _LISTS = re.compile(r"/|/api/v1/projects|/api/v1/diagnose")
 _METRICS = re.compile("/metrics")

@@ -46,4 +46,4 @@ def course(kind: str, t: FloatArray, p: Parameters) -> FloatArray:
     after = found.after_warmup(np.maximum(t, p.warmup) if found.linear_warmup else t, p)
     if not found.linear_warmup:
         return after
-    return np.where(t < p.warmup, p.lr * ((t + 1) / (p.warmup + 1)), after)
+    return np.where(t < p.warmup, p.lr * np.minimum((t + 1) / (p.warmup + 1), 1.0), after)
