@@ -1,0 +1,108 @@
+"""The figures as docs/prescriptions.md."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Figures = Mapping[str, Any]
+TARGET_HELPED, TARGET_HARMED = 0.9, 0.05
+_HEAD = "| {} | applied | helped | harmed | median gain |\n| --- | ---: | ---: | ---: | ---: |\n"
+
+
+def page(figures: Figures, seed: int, before: Figures | None = None) -> str:
+    """figures, before: of `summary`, by this state of the rules and by an earlier one."""
+    parts = [
+        _INTRODUCTION.format(
+            runs=sum(half["runs"] for half in figures.values()),
+            tasks=sum(len(half["tasks"]) for half in figures.values()),
+            seed=seed,
+            a=", ".join(figures["A"]["tasks"]),
+            b=", ".join(figures["B"]["tasks"]),
+        )
+    ]
+    if before:
+        parts.append(_comparison(figures, before))
+    parts += [_half(letter, figures[letter]) for letter in "BA"]
+    return "\n".join(parts)
+
+
+def _half(letter: str, half: Figures) -> str:
+    what = "which were only reported" if letter == "B" else "on which advice was changed"
+    rows = {"**all warnings and errors**": half["warnings and errors"]} | half["by rule"]
+    text = f"## Half {letter}: the tasks {what}\n\n"
+    text += f"{half['runs']} runs of {', '.join(half['tasks'])}; {half['alarmed']} have a warning or an error.\n\n"
+    text += _table("warnings and errors", rows) + "\n" + _table("by action", half["by action"]) + "\n"
+    text += _table("infos", {"**all infos**": half["infos"]} | half["infos by rule"]) + "\n"
+    return text + _missed(half)
+
+
+def _missed(half: Figures) -> str:
+    quiet = half["quiet"]
+    text = (
+        f"Of the {quiet} runs without a warning or an error a standard cure helped {half['missed']}, "
+        f"by a tenth or more {half['clearly missed']}. Each cure was tried on all of them:\n\n"
+    )
+    text += "| standard cure | tried | helped | by a tenth or more | harmed | median gain |\n"
+    text += "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+    for name, tally in half["standard cures"].items():
+        if tally["applied"]:
+            shares = (f"{tally[what] / tally['applied']:.0%}" for what in ("helped", "clearly helped", "harmed"))
+            text += f"| {name} | {tally['applied']} | {' | '.join(shares)} | {_gain(tally)} |\n"
+    return text
+
+
+def _comparison(figures: Figures, before: Figures) -> str:
+    text = "## Before and after, on half B\n\nThe same runs, judged by the rules before what half A taught and after it.\n\n"
+    rows: dict[str, Any] = {}
+    for what in ("warnings and errors", "infos"):
+        rows |= {f"{what}, before": before["B"][what], f"{what}, after": figures["B"][what]}
+    names = sorted({*before["B"]["by rule"], *figures["B"]["by rule"]})
+    for name in names:
+        for when, which in (("before", before), ("after", figures)):
+            if name in which["B"]["by rule"]:
+                rows[f"{name}, {when}"] = which["B"]["by rule"][name]
+    return text + _table("half B", rows)
+
+
+def _table(name: str, rows: Mapping[str, Any]) -> str:
+    return _HEAD.format(name) + "".join(_row(each, tally) for each, tally in rows.items())
+
+
+def _row(name: str, tally: Figures) -> str:
+    applied, cannot = tally["applied"], tally["not applicable"]
+    counted = f"{applied}" + (f" (and {cannot} that no program can apply)" if cannot else "")
+    if not applied:
+        return f"| {name} | {counted} | | | |\n"
+    shares = (_share(tally[what], applied, tally[f"{what} interval"]) for what in ("helped", "harmed"))
+    return f"| {name} | {counted} | {' | '.join(shares)} | {_gain(tally)} |\n"
+
+
+def _share(count: int, of: int, interval: tuple[float, float]) -> str:
+    return f"{count / of:.0%} ({interval[0]:.0%} to {interval[1]:.0%})"
+
+
+def _gain(tally: Figures) -> str:
+    middle, low, high = tally["median gain"]
+    return f"{middle:.1%} ({low:.1%} to {high:.1%})"
+
+
+_INTRODUCTION = """# Does the advice help?
+
+Written by `python benchmarks/prescriptions.py --seed {seed} --write`; every figure is of a training that was done.
+
+{runs} configurations were drawn at random over {tasks} tasks and five architectures (dense ReLU, deep tanh, convolution,
+recurrent, attention; all in NumPy, on CPUs): a quarter sane, the others spoiled in one of twelve ways. Each was trained
+and reported to a server through the client, as a job would. Then the first recommendation of each finding was applied
+exactly as its machine-readable action says, from four seeds, beside a control of the same budget from six others.
+
+Helped means: the mean test loss at the end is below the control's by more than the 95 % limit of the scatter between
+seeds, and by 1 % at least, and below a blind guess. Harmed: above by as much. This was fixed before any figure was seen
+(`benchmarks/prescribing/outcomes.py`; what each action does to a training: `cures.py` beside it). It is read off test
+data that no rule and no choice has seen, `stop` included: its step comes from the validation data of another seed.
+The intervals are Wilson's for shares and of order statistics for medians, at 95 %; runs of one task are hardly
+independent, so that the truth is wider.
+
+Target: at least 90 % of warnings and errors help, at most 5 % harm.
+
+The tasks are split by a fixed seed. Half A: {a}. Half B: {b}. What did not help on half A was looked into and the rules
+were changed where there was a reason; half B is only reported.
+"""

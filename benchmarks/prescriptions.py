@@ -1,0 +1,75 @@
+"""Does the advice help? Train small models, apply what the diagnosis of each says, and measure what that did.
+
+    prescriptions.py [--configurations N] [--seed N] [--jobs N] [--folder DIR] [--label NAME] [--half A|B] [--small]
+                     [--every] [--write] [--json]
+
+Each configuration (prescribing/configurations.py) is trained and reported to a server through the client. The first
+recommendation of each finding is applied as its action says (prescribing/cures.py), from six seeds, beside a control
+of the same budget from six others, and what came of it is decided by prescribing/outcomes.py. Runs without a warning
+or an error are given six standard cures instead: what of them helps was missed.
+
+--folder: where all raw results are kept; a campaign that was cut off resumes there, and what is there is not trained
+again. --label: of the diagnoses, so that two states of the rules can be compared. --every: apply every recommendation
+and not only the first. --write: put the figures into docs/prescriptions.md.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.progress import track
+
+from prescribing.campaign import Kept, conduct
+from prescribing.configurations import Configuration, draw, halves
+from prescribing.page import page
+from prescribing.summary import summary
+from serving import curvewise, serving
+
+PAGE = Path(__file__).parents[1] / "docs" / "prescriptions.md"
+SMALL = 6
+
+
+def main() -> None:
+    """Read the arguments, conduct the campaign, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--configurations", type=int, default=400, help="how many (default: 400)")
+    parser.add_argument("--seed", type=int, default=1, help="of what is drawn")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that train")
+    parser.add_argument("--folder", type=Path, help="where results are kept (default: nowhere)")
+    parser.add_argument("--label", default="now", help="of the diagnoses in the folder")
+    parser.add_argument("--half", choices=("A", "B"), help="only the tasks of that half")
+    parser.add_argument("--small", action="store_true", help=f"{SMALL} configurations")
+    parser.add_argument("--every", action="store_true", help="apply every recommendation")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    arguments = parser.parse_args()
+    count = SMALL if arguments.small else arguments.configurations
+    with TemporaryDirectory(prefix="curvewise-prescriptions-") as nowhere:
+        kept = Kept(arguments.folder or Path(nowhere), arguments.label)
+        chosen = _chosen(count, arguments.seed, arguments.half)
+        with serving(curvewise(), "/readyz") as server:
+            done = conduct(kept, chosen, server.url, arguments.jobs, arguments.every)
+            for _ in track(done, "training", len(chosen), console=Console(stderr=True), transient=True):
+                pass
+        figures = summary(kept, [c.name for c in chosen])
+    if arguments.json:
+        print(json.dumps(figures, indent=2))
+        return
+    text = page(figures, seed=arguments.seed)
+    if arguments.write:
+        PAGE.write_text(text)
+    print(text)
+
+
+def _chosen(count: int, seed: int, half: str | None) -> list[Configuration]:
+    drawn = [draw(number, seed) for number in range(count)]
+    if half is None:
+        return drawn
+    tasks = halves()["AB".index(half)]
+    return [c for c in drawn if c.task in tasks]
+
+
+if __name__ == "__main__":
+    main()
