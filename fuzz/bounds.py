@@ -30,10 +30,11 @@ def bounded(check: Callable[[bytes], None]) -> Callable[[bytes], None]:
         before, began = _peak_bytes(), time.process_time()
         check(data)
         took, grown = time.process_time() - began, _peak_bytes() - before
-        if took > MOST_SECONDS:
-            raise TooSlow(f"{len(data)} bytes took {took:.1f} s")
+        # Memory first: much of it is also slow to get, on a machine that has little left.
         if grown > MOST_GROWTH_BYTES:
             raise TooMuchMemory(f"{len(data)} bytes took {grown / 2**20:.0f} MiB")
+        if took > MOST_SECONDS:
+            raise TooSlow(f"{len(data)} bytes took {took:.1f} s")
 
     return checked
 

@@ -31,6 +31,7 @@ def serving_app(app: FastAPI) -> Iterator[httpx.Client]:
     thread.start()
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30) as client:
+            client.get("/healthz")  # answered once the server has started, with its tables made
             yield client
     finally:
         server.should_exit = True
