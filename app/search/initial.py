@@ -1,9 +1,9 @@
 """Step 1: the loss of the untrained model, against what a model that knows nothing must lose.
 
-A classifier that gives every class the same probability loses log C, whatever the classes' shares. One whose output bias
-is set to the priors loses their entropy, which is less. Both are sane starts, and so is anything between. A regression
-on squared error that predicts the mean loses the targets' variance. Where the first loss may lie around these is what
-the rule `wrong_initial_loss` holds, widened by the noise of the first points, which single batches make.
+A classifier that gives every class the same probability loses log C, whatever the classes' shares. One whose output
+bias is set to the priors loses their entropy, which is less. Both are sane starts, and so is anything between. A
+regression on squared error that predicts the mean loses the targets' variance. How far around these the first loss may
+lie is what the rule `wrong_initial_loss` holds, widened by the noise of the first points, which single batches make.
 """
 
 import math
@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.rules.context import Context
 from app.rules.verdict import Evidence
 from app.rules.wrong_initial_loss import WrongInitialLossParams
 from app.search.answers import NAMES, Status, StepReport
@@ -35,7 +36,8 @@ class Expected:
 
 def expected_loss(search: Search, looks: Sequence[Look]) -> Expected | None:
     """From the facts of the search, else of the first run that has them; None when none has."""
-    for facts in (search, *(look.trial.context for look in looks)):
+    known: list[Search | Context] = [search, *(look.trial.context for look in looks)]
+    for facts in known:
         if facts.target_variance is not None:
             variance = facts.target_variance
             return Expected(variance, variance, f"the {variance:.3g} of predicting the mean (the targets' variance)")

@@ -107,7 +107,16 @@ class Look:
         """The loss before the first update; None when it was not logged or is not finite."""
         if len(self.view.train) == 0 or not math.isfinite(self.train.values[0]):
             return None
+        if self._logs_updates:
+            return InitialLoss(float(self.train.values[0]), float(self.train.steps[0]), observed=True)
         return initial_loss(self.view.train, self.view.val, self.view.pair, averaged=self.trial.context.averaged)
+
+    @property
+    def _logs_updates(self) -> bool:
+        """Whether train loss is known to be that of every update, so that its first point is the untrained model's."""
+        steps = self.train.steps
+        counts_updates = (self.search.steps_per_epoch or 0.0) > 1 and not self.trial.context.averaged
+        return counts_updates and steps[0] <= 1 and (steps.size < 2 or steps[1] - steps[0] <= 1)
 
     @cached_property
     def diverged(self) -> float | None:

@@ -23,8 +23,8 @@ def place(look: Look) -> Place:
     """The step that a run belongs to; 1 to 5, for 6 and 7 need no runs of their own."""
     declared = look.trial.declared
     if declared is not None:
-        step = min(max(declared, 1), 5)
-        return Place(run=look.run, search_step=step, inferred=False, why="declared by the job")
+        chosen = min(max(declared, 1), 5)
+        return Place(run=look.run, search_step=chosen, inferred=False, why="declared by the job")
     step, why = _inferred(look)
     return Place(run=look.run, search_step=step, inferred=True, why=why)
 
