@@ -7,8 +7,8 @@ Statistic
     s^2 = sum (n_i - 1) s_i^2 / sum (n_i - 1), the spread over seeds pooled over all configurations that were repeated
     a configuration is as good as the best unless it is worse by more than t s sqrt(1 / n_i + 1 / n_best), where t is
         the one-sided 95 % quantile of Student's distribution, by Bonferroni for the comparisons with the best
-Without a repeated configuration s is what the evaluations of single runs scatter by. Two seeds differ by more than that,
-so it is said, and no interval is given.
+Without a repeated configuration s is what the evaluations of single runs scatter by. Two seeds differ by more than
+that, so it is said, and no interval is given. A configuration that diverged with some seed is never as good as the best.
 
 The best of many is lucky as a rule: of m that noise does not part, the best is expected to lie E[max of m normal
 deviates] s / sqrt(n) on the lucky side (Blom 1958 for that expectation). It is said beside the best, and step 7 reckons
@@ -61,7 +61,10 @@ def reached(look: Look, metric: str, goal: Goal) -> Reached | None:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one configuration. scores: on the scale of comparison, low is good [runs]; lost: runs that diverged."""
+    """The runs of one configuration.
+
+    scores: on the scale of comparison, where low is good [runs]. lost: runs that diverged or logged nothing finite.
+    """
 
     values: Configuration
     reached: tuple[Reached, ...]
@@ -95,7 +98,7 @@ class Scale:
 
     def words(self, difference: float) -> str:
         """A difference of scores in words."""
-        return f"{math.expm1(abs(difference)):.2g} of itself" if self.logarithmic else f"{abs(difference):.3g}"
+        return f"{100 * math.expm1(abs(difference)):.2g} %" if self.logarithmic else f"{abs(difference):.3g}"
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,8 @@ class Standing:
     def equivalent(self, group: Group) -> bool:
         """Whether noise may be all that parts a configuration from the best."""
         best = self.groups[0]
-        if group is best:
-            return True
+        if group is best or (group.lost and not best.lost):
+            return group is best
         share = (1 - CONFIDENCE) / (len(self.groups) - 1)
         limit = -(float(stdtrit(self.free, share)) if self.free else float(ndtri(share)))
         error = self.spread * math.sqrt(1 / len(group.scores) + 1 / len(best.scores))
@@ -149,7 +152,8 @@ def standing(search: Search, looks: Sequence[Look], search_step: int) -> Standin
     read = {look.run: one for look in looks if (one := reached(look, search.metric, search.goal)) is not None}
     positive = all(one.level > 0 for one in read.values())
     scale = Scale(search.goal, search.goal == "min" and positive)
-    groups, lost = [], []
+    groups: list[Group] = []
+    lost: list[Look] = []
     for members in by_key.values():
         good = [read[look.run] for look in members if look.run in read]
         gone = tuple(look for look in members if look.run not in read)
@@ -219,6 +223,8 @@ def _words(search: Search, one: Standing, place: int, group: Group, equivalent: 
             says += f", and as the best of these it is expected to be lucky by {one.scale.words(one.luck)}"
         elif len(one.groups) > 1:
             says += "; better than every other beyond noise"
+    elif group.lost and not equivalent:
+        says += "; so it is not held as good as the best"
     elif equivalent:
         says += "; not told from the best by noise"
     else:
