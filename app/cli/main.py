@@ -20,10 +20,12 @@ _COMMANDS = {
     "migrate": "migrate.migrate",
     "backup": "backup.backup",
     "rules": "rules.rules",
+    "schedule": "schedule.schedule",
     "rediagnose": "rediagnose.rediagnose",
     "export": "move.export_projects",
     "import": "import_logs.import_path",
     "watch": "watch.watch",
+    "search": "search.app",
     "token": "token.app",
     "audit": "audit.audit",
 }
