@@ -2,30 +2,42 @@
 
 from collections.abc import Sequence
 
-from app.search.answers import NAMES, Assessment, Next, Place, Proposal, Ranked, StepReport
+from app.errors import InvalidInput
+from app.search import gain, grids, initial, overfit, overview, rates
+from app.search.answers import Assessment, Next, Place, Proposal, Ranked, StepReport
+from app.search.candidates import rate_ends
+from app.search.following import Known, following
+from app.search.looks import looks_at
+from app.search.places import Placed
+from app.search.ranking import ranked, standing
 from app.search.search import Search
-from app.search.space import sample
 from app.search.trial import Trial
 
 __all__ = ["Assessment", "Next", "Place", "Proposal", "Ranked", "StepReport", "assess"]
 
 
 def assess(search: Search, trials: Sequence[Trial], count: int = 8) -> Assessment:
-    """What the posted runs say about the search. count: how many runs to propose at most."""
-    steps = tuple(
-        StepReport(number=n, name=name, status="open", says="no run yet") for n, name in enumerate(NAMES, start=1)
+    """What the posted runs say about the search.
+
+    trials: in any order, names distinct. count: how many runs to propose at most. Raises InvalidInput when two trials
+    have one name.
+    """
+    names = [trial.run for trial in trials]
+    if len(set(names)) < len(names):
+        raise InvalidInput("two trials of a search have the same name")
+    placed = Placed(looks_at(search, trials))
+    coarse, refined = (standing(search, placed.at(step), step) for step in (4, 5))
+    standings = [one for one in (refined, coarse) if one.groups]
+    more = grids.wanted(search, 5)
+    steps = (
+        initial.report(search, placed),
+        overfit.report(placed),
+        rates.report(placed, rate_ends(search.space)),
+        grids.report(search, placed, 4, coarse),
+        grids.report(search, placed, 5, refined),
+        overview.report(search, placed, standings),
+        gain.report(placed, standings[0] if standings else None, more),
     )
-    proposals = tuple(
-        Proposal(
-            run=f"{search.name}-4-{k + 1}",
-            search_step=4,
-            config=search.space.nested(configuration),
-            planned_epochs=3,
-            planned_steps=None if search.steps_per_epoch is None else 3 * search.steps_per_epoch,
-            settings={},
-            why="one point of the space",
-        )
-        for k, configuration in enumerate(sample(search.space, count, search.seed, skip=len(trials)))
-    )
-    following = Next(search_step=4, name=NAMES[3], why="no run yet", stop=False, proposals=proposals)
-    return Assessment(steps=steps, next=following, ranking=())
+    known = Known(search, placed, steps, coarse, refined, more)
+    ranking = tuple(row for one in standings for row in ranked(search, one))
+    return Assessment(steps=steps, next=following(known, count), ranking=ranking, places=placed.places)

@@ -61,7 +61,7 @@ def report(search: Search, placed: Placed, standings: Sequence[Standing]) -> Ste
 
 
 def count(looks: Sequence[Look]) -> list[tuple[str, int]]:
-    """Rule -> how many of the runs it found its pathology in, most first; findings that follow from another are left."""
+    """Rule -> how many of the runs it found its pathology in, most first; without those that follow from another."""
     found: Counter[str] = Counter()
     for look in looks:
         if look.trial.diagnosis is not None:

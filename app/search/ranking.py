@@ -8,7 +8,7 @@ Statistic
     a configuration is as good as the best unless it is worse by more than t s sqrt(1 / n_i + 1 / n_best), where t is
         the one-sided 95 % quantile of Student's distribution, by Bonferroni for the comparisons with the best
 Without a repeated configuration s is what the evaluations of single runs scatter by. Two seeds differ by more than
-that, so it is said, and no interval is given. A configuration that diverged with some seed is never as good as the best.
+that, so it is said, and no interval is given. One that diverged with some seed is never as good as the best.
 
 The best of many is lucky as a rule: of m that noise does not part, the best is expected to lie E[max of m normal
 deviates] s / sqrt(n) on the lucky side (Blom 1958 for that expectation). It is said beside the best, and step 7 reckons
