@@ -8,7 +8,7 @@ from pydantic import Field
 from app.rules.verdict import Evidence
 
 Status = Literal["done", "failed", "open", "skipped"]
-SearchStep = Annotated[int, Field(ge=1, le=7, description="The step of the procedure, 1 to 7.")]
+SearchStep = Annotated[int, Field(ge=1, le=7, description="The step of the procedure [1 to 7].")]
 NAMES: tuple[str, ...] = (
     "initial loss",
     "overfit a small sample",
@@ -26,7 +26,7 @@ class Place:
 
     run: Annotated[str, Field(description="The run's name.")]
     search_step: Annotated[
-        int | None, Field(description="The step of the procedure, 1 to 5; null where it cannot be told.")
+        int | None, Field(description="The step of the procedure [1 to 5]; null where it cannot be told.")
     ]
     inferred: Annotated[bool, Field(description="Whether it was inferred from the run; else the job declared it.")]
     why: Annotated[str, Field(description="What it was inferred from, in one sentence.")]
@@ -36,7 +36,7 @@ class Place:
 class StepReport:
     """What the posted runs say about one of the seven steps."""
 
-    number: Annotated[int, Field(ge=1, le=7, description="The step of the procedure, 1 to 7.")]
+    number: Annotated[int, Field(ge=1, le=7, description="The step of the procedure [1 to 7].")]
     name: Annotated[str, Field(description="The step in words.", examples=list(NAMES[:2]))]
     status: Annotated[
         Status,
@@ -71,7 +71,8 @@ class Proposal:
         dict[str, Any],
         Field(
             description="What else the job must do: `weight_decay` 0, `sample_size` [examples], `ramp_from` and "
-            "`ramp_to` (the rate grows by equal ratios within the run), `schedule`, `seed`, `initialisation`."
+            "`ramp_to` (the rate grows by equal ratios within the run), `schedule`, `seed`, `stop_at_accuracy`, and "
+            "`initialisation` (`kaiming`, `small_output_layer`, or both with a plus between them)."
         ),
     ]
     why: Annotated[str, Field(description="What the run is to find out.")]
@@ -96,12 +97,14 @@ class Ranked:
 
     config: Annotated[dict[str, Any], Field(description="The hyper-parameters of the space, nested as posted.")]
     runs: Annotated[tuple[str, ...], Field(description="Its runs.")]
-    search_step: Annotated[int, Field(description="The step of the procedure that its runs belong to, 4 or 5.")]
-    seeds: Annotated[int, Field(description="How many of its runs could be read.")]
+    search_step: Annotated[int, Field(description="The step of the procedure that its runs belong to [4 or 5].")]
+    seeds: Annotated[int, Field(description="How many of its runs could be read [runs].")]
     level: Annotated[float, Field(description="Mean over its runs of the best level of the metric [metric's unit].")]
     interval: Annotated[
         tuple[float, float] | None,
-        Field(description="95 % interval of the level for noise over seeds; null where that noise is not known."),
+        Field(
+            description="95 % interval of the level for noise over seeds [metric's unit]; null where that noise is not known."
+        ),
     ]
     equivalent_to_best: Annotated[bool, Field(description="Whether noise may be all that parts it from the best.")]
     says: Annotated[str, Field(description="The same in one sentence.")]

@@ -81,7 +81,7 @@ def _words(
 ) -> str:
     if not looks:
         return "No run yet."
-    says = f"{have} of {aim} configurations have ended."
+    says = f"{have} configurations have ended; {aim} make this step."
     if not standing.groups:
         return f"{says} Of none is there a finite {search.metric} to compare." if ended else says
     best, scale = standing.groups[0], standing.scale

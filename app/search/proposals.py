@@ -8,10 +8,11 @@ from app.search import candidates
 from app.search.answers import Proposal
 from app.search.causes import Cause, read
 from app.search.gain import SEEDS, unsettled
-from app.search.initial import expected_loss
+from app.search.grids import wanted
+from app.search.initial import expected_loss, wrong_start
 from app.search.looks import Look
-from app.search.places import Placed
-from app.search.ranking import Group, Standing, key_of
+from app.search.places import Placed, fitted_at
+from app.search.ranking import Group, Key, Standing, key_of
 from app.search.rates import RateReading, read_rates
 from app.search.search import Search
 from app.search.space import Configuration
@@ -21,6 +22,7 @@ COARSE_EPOCHS, REFINED_EPOCHS = 3.0, 15.0
 EXAMPLES_A_CLASS, LEAST_SAMPLE, MOST_SAMPLE = 5, 20, 1000  # examples
 SCARCE = 20  # runs in all below which one ramped run looks for the rate instead of a sweep
 TENFOLD = 10.0
+SMALL_HEAD, FAN_IN = "small_output_layer", "kaiming"
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Desk:
         self.taken = {look.run for look in self.placed.looks}
         left = self.count if self.search.most_runs is None else self.search.most_runs - len(self.placed.looks)
         self.room = max(0, min(self.count, left))
+        self.kept = {"initialisation": way} if (way := mended(self.placed)) else {}
 
     def put(
         self,
@@ -63,7 +66,7 @@ class Desk:
             config=self.search.space.nested(values),
             planned_epochs=epochs,
             planned_steps=updates,
-            settings={"seed": self.search.seed, **settings},
+            settings={"seed": self.search.seed, **self.kept, **settings},
             why=why,
         )
         self.made.append(proposal)
@@ -76,12 +79,26 @@ class Desk:
         return name
 
 
+def mended(placed: Placed) -> str:
+    """The initialisation that mended a wrong start or a sample that could not be overfitted; later runs keep it."""
+    ways = []
+    looks = placed.at(1)
+    if {wrong_start(look, placed.looks) for look in looks} >= {True, False}:
+        ways.append(SMALL_HEAD)
+    samples = placed.at(2)
+    fits = [look for look in samples if fitted_at(look) is not None and look.diverged is None]
+    others = [look for look in samples if look not in fits and look.over and len(look.train)]
+    if fits and any(read(look, placed.looks).cause == "initialisation" for look in others):
+        ways.append(FAN_IN)
+    return "+".join(ways)
+
+
 def look_at_start(desk: Desk, wrong: bool) -> None:
     """Step 1: a few updates with weight decay off; after a wrong start, with another initialisation."""
     settings: dict[str, Any] = {"weight_decay": 0}
     why = "read the loss before the first update, with nothing but the data in it"
     if wrong:
-        settings["initialisation"] = "small_output_layer"
+        settings["initialisation"] = SMALL_HEAD
         why = "see whether a smaller output layer begins where an untrained model should"
     desk.put(1, candidates.base(desk.search), why, settings, updates=LOOK_UPDATES)
 
@@ -115,7 +132,7 @@ def _after(desk: Desk, look: Look, settings: dict[str, Any]) -> None:
         desk.put(2, values, why, settings, updates=2 * max(look.last_step, SAMPLE_UPDATES))
         return
     if reading.cause == "initialisation":
-        desk.put(2, values, why, {**settings, "initialisation": "kaiming"}, updates=SAMPLE_UPDATES)
+        desk.put(2, values, why, {**settings, "initialisation": _with(desk, FAN_IN)}, updates=SAMPLE_UPDATES)
         return
     name = desk.search.space.rate
     factor = factors.get(reading.cause, 1 / TENFOLD if look.diverged is not None else TENFOLD)
@@ -123,6 +140,10 @@ def _after(desk: Desk, look: Look, settings: dict[str, Any]) -> None:
     tried = [one.rate for one in desk.placed.at(2)] + [one.config.get(name or "") for one in desk.made]
     if name is not None and wanted is not None and wanted not in tried:
         desk.put(2, {**values, name: wanted}, why, settings, updates=SAMPLE_UPDATES)
+
+
+def _with(desk: Desk, way: str) -> str:
+    return "+".join([*filter(None, [desk.kept.get("initialisation", "")]), way])
 
 
 def _rates(desk: Desk, middle: Sequence[object]) -> list[float]:
@@ -164,13 +185,15 @@ def coarse_grid(desk: Desk) -> None:
     reading = read_rates(desk.placed)
     best = reading.best if reading else None
     why = f"coarse grid around a rate of {best:.3g}" if best else "coarse grid over the whole space"
-    fresh = _fresh(desk, candidates.coarse(desk.search, reading), 4)
-    for values in fresh:
+    desk.room = min(desk.room, max(0, wanted(desk.search, 4) - len(_known(desk, 4))))
+    for values in _fresh(desk, candidates.coarse(desk.search, reading), 4):
         desk.put(4, values, why, {"schedule": "constant"}, epochs=COARSE_EPOCHS)
 
 
 def refine(desk: Desk, standing: Standing | None) -> None:
-    """Step 5: the leaders for longer, and new configurations near them."""
+    """Step 5: the leaders for longer, and new configurations near them, as many as make a round."""
+    running = sum(1 for look in desk.placed.at(5) if not look.over)
+    desk.room = min(desk.room, max(0, wanted(desk.search, 5) - running))
     leaders = [group.values for group in standing.leaders[:SEEDS]] if standing else []
     why = f"refine: near {', '.join(g.reached[0].look.run for g in standing.leaders[:SEEDS])}" if standing else "refine"
     for values in _fresh(desk, candidates.refined(desk.search, leaders), 5):
@@ -197,8 +220,7 @@ def _runs_of(desk: Desk, group: Group, search_step: int) -> int:
 
 def _fresh(desk: Desk, drawn: Iterable[Configuration], search_step: int) -> list[Configuration]:
     """As many of the configurations as there is room for that no run of the step has."""
-    whole = len(desk.search.space.parameters)
-    known = {key_of(look.values) for look in desk.placed.at(search_step) if len(look.values) == whole}
+    known = _known(desk, search_step)
     fresh: list[Configuration] = []
     for values in drawn:
         if len(fresh) >= desk.room:
@@ -207,3 +229,9 @@ def _fresh(desk: Desk, drawn: Iterable[Configuration], search_step: int) -> list
             known.add(key_of(values))
             fresh.append(values)
     return fresh
+
+
+def _known(desk: Desk, search_step: int) -> set[Key]:
+    """The configurations that runs of the step have, on their way or ended."""
+    whole = len(desk.search.space.parameters)
+    return {key_of(look.values) for look in desk.placed.at(search_step) if len(look.values) == whole}

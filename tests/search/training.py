@@ -36,7 +36,7 @@ def train(
     init_scale: float = 1.0,
     state: str = "finished",
 ) -> Trial:
-    """Train with momentum SGD at `lr` and `weight_decay` of the config, logging each update and each epoch's validation."""
+    """Train with momentum SGD at `lr` and `weight_decay` of the config, logging updates and each epoch's validation."""
     chosen = dict(settings or {})
     seed = int(chosen.get("seed", 0))
     images, labels = data(int(chosen.get("sample_size", EXAMPLES)), 1)
