@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.api import (
+    advice,
     attempts,
     badges,
     curves,
@@ -66,6 +67,7 @@ _NOUNS = (  # routes are tried in order: the busiest first
     badges,
     rules,
     schedules,
+    advice,
     health,
     metrics,
 )
@@ -97,6 +99,7 @@ _TAGS = [
     {"name": "badges", "description": "How a project stands, as a picture."},
     {"name": "rules", "description": "What is looked for."},
     {"name": "schedules", "description": "Learning rates, step by step."},
+    {"name": "advice", "description": "What to do that no curve shows."},
     {"name": "health", "description": "Probes, and what the server measures of itself."},
 ]
 

@@ -27,7 +27,7 @@ class Need:
 
 _OPEN = re.compile(
     r"/healthz|/readyz|/openapi\.json|/docs(/.*)?|/api/v1/rules|/api/v1/schedules(/[^/]*)?|/rules(/CW\d+/shape)?"
-    r"|/static/.*|/login|/logout"
+    r"|/api/v1/advice/transfer|/static/.*|/login|/logout"
 )
 _LISTS = re.compile(r"/|/api/v1/projects|/api/v1/diagnose")
 _METRICS = re.compile("/metrics")

@@ -11,7 +11,17 @@ import typer
 from rich.console import Console
 
 from app import diagnosis
-from app.cli.facts import NumClasses, PlannedSteps, State, context_of
+from app.cli.facts import (
+    ClassPriors,
+    DatasetSize,
+    NumClasses,
+    PlannedSteps,
+    Pretrained,
+    State,
+    TargetVariance,
+    context_of,
+    with_facts,
+)
 from app.cli.reading import tell
 from app.curves.curve import Curve
 from app.diagnosis import Diagnosis
@@ -49,6 +59,10 @@ def diagnose(
     num_classes: NumClasses = None,
     planned_steps: PlannedSteps = None,
     state: State = None,
+    class_priors: ClassPriors = None,
+    target_variance: TargetVariance = None,
+    dataset_size: DatasetSize = None,
+    pretrained: Pretrained = None,
 ) -> None:
     """Diagnose logs on disk. Exit code 0 when they could be read, 2 when not, with the line and the reason.
 
@@ -63,7 +77,9 @@ def diagnose(
     many = path.is_dir() or len(logs.runs) > 1
     found: list[Judged] = []
     for named in logs.runs:
-        judged = diagnosis.judge(named.run.curves, context_of(named.run, num_classes, planned_steps, state))
+        context = context_of(named.run, num_classes, planned_steps, state)
+        context = with_facts(context, class_priors, target_variance, dataset_size, pretrained)
+        judged = diagnosis.judge(named.run.curves, context)
         found.append((replace(judged, run=named.name) if many else judged, named.run.curves))
     if html_file:
         html_file.write_text(html.render_many(found), encoding="utf-8")

@@ -135,6 +135,9 @@ def _told(run: Run) -> dict[str, str]:
         "num_classes": run.context.num_classes,
         "planned_steps": None if planned is None else words.step(planned),
         "schedule": run.context.schedule,
+        "dataset_size": run.context.dataset_size,
+        "pretrained": run.context.pretrained or None,
+        "target_variance": run.context.target_variance,
     }
     told = {key: as_text(value) for key, value in flat(run.config).items()}
     told |= {f"context: {key}": as_text(value) for key, value in facts.items() if value is not None}

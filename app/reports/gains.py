@@ -69,11 +69,13 @@ def _underfitting(_finding: Finding) -> str:
 
 
 def _wrong_initial_loss(finding: Finding) -> str:
-    first, sane = _value(finding, "initial_loss"), _value(finding, "log_num_classes")
+    first, sane, unit = _value(finding, "initial_loss"), _value(finding, "log_num_classes"), " nats"
+    if sane is None:
+        sane, unit = _value(finding, "target_variance"), ""
     if first is None or sane is None or first <= sane:
         return "not estimated: the start may be right, for a model that was trained before"
     return (
-        f"the run starts {words.number(first - sane)} nats lower, at about {words.number(sane)}; what it ends at is "
+        f"the run starts {words.number(first - sane)}{unit} lower, at about {words.number(sane)}; what it ends at is "
         "not estimated"
     )
 

@@ -31,7 +31,10 @@ def _often(code: str, match: Match[str]) -> str:
 _INSTRUCTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), instruction)
     for pattern, instruction in (
-        (r"num_classes is not known", "open the run with context.num_classes (curvewise diagnose: --num-classes 10)"),
+        (
+            r"num_classes is not known",
+            "open the run with context.num_classes (curvewise diagnose: --num-classes 10), or target_variance",
+        ),
         (
             r"planned_steps of the running job is not known",
             "open the run with context.planned_steps (curvewise diagnose: --planned-steps 12000)",

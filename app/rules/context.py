@@ -35,7 +35,7 @@ TARGET_VARIANCE = Field(
     gt=0,
     allow_inf_nan=False,
     description="For a regression on squared error: the variance of its targets, which is the loss of predicting their "
-    "mean [the loss's unit].",
+    "mean [squared target units].",
 )
 DATASET_SIZE = Field(ge=1, le=LARGEST_DATASET, description="How many examples the run trains on [examples].")
 PRETRAINED = Field(

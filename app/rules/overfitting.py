@@ -22,11 +22,13 @@ Blind spots
     `rounded`, a loss so small that its digits are coarse is not judged; so in every rule that weighs changes in noise.
 Recommends
     Keep the checkpoint of the best step, the earliest of those that noise cannot tell from it; regularise; more data.
+    Where the job told how many examples it has, or which pre-trained model it starts from: how much of such a model
+    to train.
 Source
     The lecture's gallery of learning curves: "overfitting: a big gap, val much worse or getting worse".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import Field
@@ -35,6 +37,7 @@ from app.curves.curve import FloatArray
 from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
+from app.rules.transferring import against_overfitting
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Severity
 from app.signals.best import best_of
 from app.signals.noise import scatter
@@ -113,7 +116,8 @@ def check(view: View, context: Context, params: OverfittingParams) -> Finding | 
     enough = context.state == "running" or c.rise[-1] >= params.min_rise / 2
     if not (held(found, over)[-1] and enough):
         return Clear(evidence=evidence)
-    return _finding(view, float(c.rise[-1]), float(c.gap[-1]), params, evidence)
+    finding = _finding(view, float(c.rise[-1]), float(c.gap[-1]), params, evidence)
+    return replace(finding, recommendations=(*finding.recommendations, *against_overfitting(context)))
 
 
 def _finding(view: View, rise: float, gap: float, params: OverfittingParams, evidence: tuple[Evidence, ...]) -> Finding:

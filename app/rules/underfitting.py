@@ -16,6 +16,8 @@ Blind spots
     Early in a run everything looks underfit: a running job is judged only after `min_progress` of its planned steps.
 Recommends
     A larger model, weaker regularisation, a higher rate.
+    Where the job told which pre-trained model it starts from, or that it has few examples and starts from none: how
+    much of such a model to train.
 Source
     The lecture's gallery of learning curves: "underfitting: train and val almost the same, both poor".
 """
@@ -27,6 +29,7 @@ from app.rules.context import Context
 from app.rules.decay_needed import bounces
 from app.rules.not_decreasing import NotDecreasingParams
 from app.rules.rule import Need, Params, Rule
+from app.rules.transferring import against_underfitting
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.smoothing import tail_mean
 from app.signals.start import starting_level
@@ -77,7 +80,7 @@ def check(view: View, context: Context, params: UnderfittingParams) -> Finding |
         onset_step=float(pair.steps[0]),
         span=(float(pair.steps[0]), last),
         evidence=evidence,
-        recommendations=_CURES,
+        recommendations=(*_CURES, *against_underfitting(context)),
     )
 
 

@@ -17,6 +17,7 @@ Action = Literal[
     "lower_lr",
     "reinitialise",
     "delay_decay",
+    "transfer",
 ]
 
 

@@ -4,7 +4,10 @@ Detects
     An output layer that starts out confidently wrong: too large a scale, a bias that was not set, a loss that is
     summed where a mean was meant, or a number of classes that is not the real one.
 Statistic
-    ratio = loss of the untrained model / log C [ratio]. The loss is read off a validation point at step 0 or the first
+    ratio = loss of the untrained model / log C [ratio]. Where the job told the class priors, a start anywhere from
+    their entropy (a bias set to their logarithms) to log C is sane: the ratio is to the nearer end. Where it told the
+    variance of a regression's targets and no classes, that takes the place of log C, and half of it (a squared error
+    with the factor 1/2) is the lower end. The loss is read off a validation point at step 0 or the first
     batch; where train loss is logged as a mean over an interval, by the number of its points or by a caveat, it is
     extrapolated back to step 0.
 Fires when
@@ -17,7 +20,8 @@ Blind spots
     start: when the loss never gets below log C afterwards nothing is said, and the rule asks for the loss at step 0.
     Dropout and augmentation raise train loss from the first batch on, by more than can be seen where no validation
     was logged.
-    A fine-tuned model starts low without anything being wrong.
+    A fine-tuned model starts low without anything being wrong. A target variance says nothing of a loss that is no
+    squared error, or of targets that were scaled after it was measured.
 Recommends
     Scale the output layer down, set its bias to the log frequencies of the classes, take the mean over the batch.
 Source
@@ -31,7 +35,7 @@ from app.rules.context import Context
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.smoothing import tail_mean
-from app.signals.start import InitialLoss, chance_loss, initial_loss
+from app.signals.start import BlindGuess, InitialLoss, blind_guess, initial_loss
 from app.signals.view import View
 
 STUCK = 0.99  # share of log C: a run that ends there has learnt nothing
@@ -49,43 +53,44 @@ class WrongInitialLossParams(Params):
 
 
 def check(view: View, context: Context, params: WrongInitialLossParams) -> Finding | Clear | Skipped:
-    """The loss before the first update against log C."""
-    expected = chance_loss(context.num_classes)
-    if expected is None:
+    """The loss before the first update against that of a blind guess."""
+    guess = blind_guess(context.num_classes, context.class_priors, context.target_variance)
+    if guess is None:
         return Skipped(reason="num_classes is not known")
     initial = initial_loss(view.train, view.val, view.pair, averaged=context.averaged)
     if initial is None:
         return Skipped(reason=f"the first train/loss is at step {view.train.steps[0]:g}: the start was not logged")
     limit = params.max_ratio if initial.observed else params.max_ratio_extrapolated
-    ratio = initial.value / expected
+    ratio = initial.value / guess.nearest(initial.value)
     evidence = (
-        Evidence("initial_loss", initial.value, expected * limit, "nats"),
-        Evidence("log_num_classes", expected, None, "nats"),
+        Evidence("initial_loss", initial.value, guess.high * limit, guess.unit),
+        *(Evidence(name, value, None, guess.unit) for name, value in guess.known.items()),
         Evidence("ratio", ratio, limit, "ratio"),
     )
     if ratio >= limit:
-        if not initial.observed and tail_mean(view.train.values) >= STUCK * expected:
+        if not initial.observed and tail_mean(view.train.values) >= STUCK * guess.low:
             return Skipped(reason=f"val/loss at step 0 was not logged, and {MAYBE_EXPLODED}")
-        return _too_high(initial, ratio, expected, evidence, ratio / limit)
+        return _too_high(initial, ratio, guess, evidence, ratio / limit)
     if initial.observed and ratio <= params.min_ratio:
-        return _too_low(initial, expected, evidence)
+        return _too_low(initial, guess, evidence)
     return Clear(evidence=evidence)
 
 
 def _too_high(
-    initial: InitialLoss, ratio: float, expected: float, evidence: tuple[Evidence, ...], margin: float
+    initial: InitialLoss, ratio: float, guess: BlindGuess, evidence: tuple[Evidence, ...], margin: float
 ) -> Finding:
     how = "is" if initial.observed else "seems to have been"
+    towards = "at log C" if guess.of_classes else "at the variance of the targets"
     return Finding(
         severity="warning",
         confidence=confidence("CW007", margin, indirect=not initial.observed),
-        summary=f"the initial loss {how} {initial.value:.3g}, {ratio:.2g} times the {expected:.3g} of a blind guess",
+        summary=f"the initial loss {how} {initial.value:.3g}, {ratio:.2g} times the {guess.high:.3g} of a blind guess",
         onset_step=initial.step,
         span=(initial.step, initial.step),
         evidence=evidence,
         recommendations=(
             Recommendation(
-                "Scale the output layer's initial weights down until the loss starts at log C.",
+                f"Scale the output layer's initial weights down until the loss starts {towards}.",
                 "reinitialise",
                 {"scheme": "small_output_layer", "factor": round(1 / ratio, 4)},
             ),
@@ -93,17 +98,18 @@ def _too_high(
     )
 
 
-def _too_low(initial: InitialLoss, expected: float, evidence: tuple[Evidence, ...]) -> Finding:
+def _too_low(initial: InitialLoss, guess: BlindGuess, evidence: tuple[Evidence, ...]) -> Finding:
+    told = "num_classes" if guess.of_classes else "target_variance"
     return Finding(
         severity="info",
         confidence=0.6,
-        summary=f"the initial loss is {initial.value:.3g}, far below the {expected:.3g} of a blind guess",
+        summary=f"the initial loss is {initial.value:.3g}, far below the {guess.low:.3g} of a blind guess",
         onset_step=initial.step,
         span=(initial.step, initial.step),
         evidence=evidence,
         recommendations=(
             Recommendation(
-                "Unless the model was trained before, check num_classes and whether the labels leak into the inputs.",
+                f"Unless the model was trained before, check {told} and whether the labels leak into the inputs.",
                 "reinitialise",
                 {"scheme": "check_labels"},
             ),

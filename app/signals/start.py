@@ -1,6 +1,7 @@
 """How a run began: the level it started from, and how long it stayed there."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,57 @@ from app.signals.smoothing import tail_mean
 
 # So many points of train loss are batches rather than means over epochs [points].
 MANY_POINTS = 200
+_NOTHING = 1e-9  # nats
 
 
 def chance_loss(num_classes: int | None) -> float | None:
     """Cross-entropy of guessing among `num_classes` equally likely classes: log C [nats]; None when C is unknown."""
     return math.log(num_classes) if num_classes else None
+
+
+@dataclass(frozen=True)
+class BlindGuess:
+    """The losses, from low to high, that a model which knows nothing of its inputs may start at, in `unit`.
+
+    known: what they follow from, by name.
+    """
+
+    low: float
+    high: float
+    unit: str
+    known: Mapping[str, float]
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether it is a cross-entropy; else it is a squared error."""
+        return "log_num_classes" in self.known
+
+    def nearest(self, value: float) -> float:
+        """The sane start that is nearest to a loss."""
+        return min(max(value, self.low), self.high)
+
+
+def blind_guess(
+    num_classes: int | None, class_priors: Sequence[float] | None, target_variance: float | None
+) -> BlindGuess | None:
+    """What is known of the start of a sane model; None when nothing is.
+
+    Of C classes: log C for equal logits, and with priors p their entropy -sum p log p for a bias of log p [nats].
+    On squared error: the targets' variance for a model that predicts their mean, half of it where the loss has the
+    factor 1/2.
+    """
+    classes = num_classes or (len(class_priors) if class_priors else None)
+    if (log_c := chance_loss(classes)) is not None:
+        known = {"log_num_classes": log_c}
+        if not class_priors:
+            return BlindGuess(log_c, log_c, "nats", known)
+        # One class alone has no entropy, and no loss can be set in relation to nothing.
+        entropy = min(log_c, max(_NOTHING, -math.fsum(p * math.log(p) for p in class_priors if p > 0)))
+        return BlindGuess(entropy, log_c, "nats", {**known, "entropy_of_priors": entropy})
+    if target_variance is None:
+        return None
+    known = {"target_variance": target_variance}
+    return BlindGuess(target_variance / 2, target_variance, "squared target units", known)
 
 
 def first_level(train: Curve) -> float:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
@@ -33,7 +33,16 @@ STATES: Mapping[str, RunState] = {
     "KILLED": "failed",
 }
 _STATUSES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED"}
-_CONTEXT_TAGS = {"curvewise.num_classes": int, "curvewise.planned_steps": float, "curvewise.attempt": int}
+_CONTEXT_TAGS: Mapping[str, Callable[[str], object]] = {
+    "curvewise.num_classes": int,
+    "curvewise.planned_steps": float,
+    "curvewise.attempt": int,
+    "curvewise.target_variance": float,
+    "curvewise.dataset_size": int,
+    "curvewise.class_priors": lambda said: tuple(float(prior) for prior in said.split(",")),
+    "curvewise.pretrained": str,
+}
+_MEANT = {"curvewise.class_priors": "numbers with commas between them"}
 _CAVEATS, _AUTOLOGGED = "curvewise.caveats", "mlflow.autologging"
 _KERAS = Lie.INTERVAL_MEAN.said("train metrics are means over each epoch, taken while the weights changed (Keras)")
 _OF_FRAMEWORKS = {"keras": _KERAS, "tensorflow": _KERAS}
@@ -287,7 +296,7 @@ def _context(tags: Mapping[str, str], known: Mapping[str, str]) -> dict[str, Any
             try:
                 said[tag.removeprefix("curvewise.")] = read(tags[tag])
             except ValueError:
-                raise InvalidInput(f"the tag {tag} is a number, not {tags[tag][:40]!a}") from None
+                raise InvalidInput(f"the tag {tag} is {_MEANT.get(tag, 'a number')}, not {tags[tag][:40]!a}") from None
     return said
 
 

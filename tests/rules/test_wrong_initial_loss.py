@@ -3,9 +3,11 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from app.curves.curve import Curves, make_curve
+from app.rules.context import Context
 from app.rules.verdict import Clear
 from tests.builders import CHANCE, run
 from tests.judging import SEEDS, clear_on, curves_of, finding, findings_on, skip_reason, verdict, without
@@ -80,3 +82,67 @@ def test_skips_when_the_start_was_not_logged() -> None:
 
 def test_log_c_is_the_expectation() -> None:
     assert pytest.approx(math.log(10)) == CHANCE
+
+
+class TestPriors:
+    """A start at the entropy of the class priors is as sane as one at log C."""
+
+    PRIORS = (0.98, 0.02)
+    ENTROPY = -0.98 * math.log(0.98) - 0.02 * math.log(0.02)
+
+    def told(self, **facts: object) -> Context:
+        return Context(**{"class_priors": self.PRIORS, "state": "finished", **facts})  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("start", [0.098, 0.3, 0.7])
+    def test_from_the_entropy_to_log_c_nothing_is_wrong(self, start: float) -> None:
+        curves = curves_of(train_loss=[start, *np.linspace(start, start / 3, 300)])
+        clear = verdict(RULE, curves, self.told())
+        assert isinstance(clear, Clear)
+        assert {e.name: e.value for e in clear.evidence}["entropy_of_priors"] == pytest.approx(self.ENTROPY)
+
+    def test_without_priors_the_same_start_is_far_too_low(self) -> None:
+        curves = curves_of(train_loss=[0.098, *np.linspace(0.098, 0.03, 300)])
+        assert finding(RULE, curves, self.told(class_priors=None, num_classes=2)).severity == "info"
+
+    def test_far_above_log_c_and_far_below_the_entropy_are_found(self) -> None:
+        high = finding(RULE, curves_of(train_loss=[2.5, *np.linspace(2.5, 0.1, 300)]), self.told())
+        assert high.severity == "warning"
+        assert "3.6 times the 0.693 of a blind guess" in high.summary
+        low = finding(RULE, curves_of(train_loss=[0.01, *np.linspace(0.01, 0.005, 300)]), self.told())
+        assert low.severity == "info"
+        assert "below the 0.098" in low.summary
+
+    def test_one_class_alone(self) -> None:
+        curves = curves_of(train_loss=[0.5, *np.linspace(0.5, 0.0, 300)])
+        assert isinstance(verdict(RULE, curves, self.told(class_priors=(1.0, 0.0))), Clear)
+
+
+class TestRegression:
+    """The variance of the targets is what predicting their mean costs."""
+
+    CONTEXT = Context(target_variance=4.0, state="finished")
+
+    @pytest.mark.parametrize("start", [2.0, 4.0, 5.5])
+    def test_near_the_variance_or_its_half(self, start: float) -> None:
+        assert isinstance(
+            verdict(RULE, curves_of(train_loss=[start, *np.linspace(start, 0.4, 300)]), self.CONTEXT), Clear
+        )
+
+    def test_far_above(self) -> None:
+        found = finding(RULE, curves_of(train_loss=[90.0, *np.linspace(40, 0.4, 300)]), self.CONTEXT)
+        assert found.evidence[1].name == "target_variance"
+        assert found.evidence[0].unit == "squared target units"
+        assert "at the variance of the targets" in found.recommendations[0].text
+
+    def test_far_below(self) -> None:
+        found = finding(RULE, curves_of(train_loss=[0.2, *np.linspace(0.2, 0.1, 300)]), self.CONTEXT)
+        assert "check target_variance" in found.recommendations[0].text
+
+    def test_classes_go_first(self) -> None:
+        curves = curves_of(train_loss=[2.3, *np.linspace(2.3, 0.4, 300)])
+        (evidence,) = (
+            e.name
+            for e in verdict(RULE, curves, replace(self.CONTEXT, num_classes=10)).evidence  # type: ignore[union-attr]
+            if e.name not in {"initial_loss", "ratio"}
+        )
+        assert evidence == "log_num_classes"
