@@ -1,0 +1,1 @@
+"""After training: which checkpoint to keep, which to average, and what averaging their predictions gains. Pure."""

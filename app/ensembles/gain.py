@@ -1,0 +1,92 @@
+"""Whether one way to predict is better than another on the same examples: paired differences, in their own noise."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.stats import t as student
+
+from app.curves.curve import FloatArray
+
+Metric = Literal["log_loss", "squared_error", "accuracy"]
+Over = Literal["best_member", "average_member"]
+HIGHER_IS_BETTER = frozenset({"accuracy"})
+UNITS: dict[Metric, str] = {"log_loss": "nats", "squared_error": "target unit squared", "accuracy": "fraction"}
+FEWEST_EXAMPLES = 20
+CONFIDENCE = 0.95
+FOLDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """What averaging gains; above zero is better, whatever the metric."""
+
+    metric: Annotated[Metric, Field(description="What was measured of each example.")]
+    over: Annotated[
+        Over,
+        Field(
+            description="`best_member`: the best single member, chosen for each tenth of the examples on the other "
+            "nine, so that its luck on them is not counted. `average_member`: the mean over the members, which no "
+            "average of probabilities loses to in log loss, nor one of values in squared error."
+        ),
+    ]
+    gain: Annotated[float, Field(description="Mean difference over the examples [unit].")]
+    standard_error: Annotated[float, Field(ge=0, description="Of the paired difference [unit].")]
+    interval: Annotated[
+        tuple[float, float], Field(description="95 % confidence interval of the gain on other such examples [unit].")
+    ]
+    within_noise: Annotated[bool, Field(description="Whether the interval holds 0: no gain is shown.")]
+    unit: Annotated[str, Field(description="The unit of the numbers.")]
+
+
+def gains(metric: Metric, members: FloatArray, average: FloatArray) -> tuple[Gain, Gain]:
+    """What averaging gains over the best member and over the average member.
+
+    members: the metric of each example [members, examples], at least 20 examples. average: of the averaged predictions
+    [examples].
+    """
+    sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
+    best = honest_best(sign * members)
+    return (
+        _gain(metric, "best_member", sign * average - best),
+        _gain(metric, "average_member", sign * (average - members.mean(axis=0))),
+    )
+
+
+def honest_best(scores: FloatArray) -> FloatArray:
+    """The score of each example by the member that is best on the examples of the other folds [examples].
+
+    The best on all of them would be in part the luckiest on them, and averaging would seem to gain less than it does.
+    scores: [members, examples], higher is better.
+    """
+    fold = _folds(scores.shape[1])
+    chosen = np.empty(scores.shape[1])
+    totals = scores.sum(axis=1)
+    for one in range(FOLDS):
+        inside = fold == one
+        best = int(np.argmax(totals - scores[:, inside].sum(axis=1)))
+        chosen[inside] = scores[best, inside]
+    return chosen
+
+
+def _folds(examples: int) -> NDArray[np.intp]:
+    """Which fold each example is in: always alike, and drawn, for validation sets are often sorted by class."""
+    return np.random.default_rng(0).permutation(examples) % FOLDS
+
+
+def _gain(metric: Metric, over: Over, difference: FloatArray) -> Gain:
+    """Student's interval of a mean of paired differences. difference: [examples]."""
+    mean = float(difference.mean())
+    error = float(difference.std(ddof=1)) / float(np.sqrt(difference.size))
+    reach = float(student.ppf((1 + CONFIDENCE) / 2, difference.size - 1)) * error
+    return Gain(
+        metric=metric,
+        over=over,
+        gain=mean,
+        standard_error=error,
+        interval=(mean - reach, mean + reach),
+        within_noise=mean - reach <= 0 <= mean + reach,
+        unit=UNITS[metric],
+    )
