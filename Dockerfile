@@ -4,7 +4,7 @@ FROM python:3.11-slim
 COPY pyproject.toml README.md LICENSE /src/
 COPY app /src/app
 COPY migrations /src/migrations
-RUN pip install --no-cache-dir /src && rm -rf /src
+RUN pip install --no-cache-dir '/src[search]' && rm -rf /src
 
 # Nobody but this user may write to the volume, and this user may write nowhere else.
 RUN useradd --uid 10001 --no-create-home curvewise \

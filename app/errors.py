@@ -25,6 +25,7 @@
     |   |-- Overloaded            the write queue is full
     |   |-- StorageUnavailable    the database does not answer
     |   `-- StorageFull           the disk is full
+    |-- MissingExtra              a part of Curvewise that is not installed here
     `-- SchemaMismatch            the database has another schema than this version needs
 
 No HTTP here: one place (api/problems.py) maps each to a problem document.
@@ -143,6 +144,10 @@ class StorageFull(Unavailable):
     """The database has no room left."""
 
     retry_after_s = 30
+
+
+class MissingExtra(CurvewiseError):
+    """A part of Curvewise that is installed on demand is not installed here; the message says how."""
 
 
 class SchemaMismatch(CurvewiseError):

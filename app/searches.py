@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -12,12 +13,13 @@ from sqlalchemy import Connection
 
 from app import lookup
 from app.diagnosis import Diagnosis
-from app.errors import InvalidInput, LimitReached, UnknownSearch
+from app.errors import InvalidInput, LimitReached, Unavailable, UnknownSearch
+from app.importance.importance import Importance, Row, importance_of
 from app.limits import LONGEST_NAME, check_name, check_page
 from app.nouns import RunUpdate
 from app.recent import Recent
 from app.rules.context import PRIOR, PRIORS, TARGET_VARIANCE, WHOLE
-from app.search.assess import Assessment, assess
+from app.search.assess import Assessment, Ranked, assess
 from app.search.search import Goal, Search
 from app.search.space import Space
 from app.search.trial import Trial
@@ -38,7 +40,9 @@ METRIC = Field(
     examples=["val/loss"],
 )
 SEED = Field(
-    ge=0, le=2**53, description="What proposals are drawn from: the same seed draws the same ones; at first 0."
+    ge=0,
+    le=2**53,
+    description="What proposals are drawn from: one seed draws the same ones again [any whole number]; at first 0.",
 )
 STEPS_PER_EPOCH = Field(
     gt=0,
@@ -80,6 +84,7 @@ class Found:
 _UPDATE = TypeAdapter(SearchUpdate)
 _AT_ONCE = 2  # assessments: each is read and computed in one thread
 _RECENT = 20
+_PATIENCE_S = 30.0  # for the forest of another search
 _RUNS_AT_ONCE = 100
 Judged = Callable[[Connection, runs.StoredProject, Sequence[runs.StoredRun]], Sequence[Diagnosis]]
 
@@ -93,6 +98,8 @@ class Searches:
         self._judged = judged
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
         self._recent: Recent[tuple[str, int], Assessment] = Recent(_RECENT)
+        self._forests = threading.Lock()
+        self._importances: Recent[str, Importance] = Recent(_RECENT)
 
     def put(self, project: str, name: str, update: SearchUpdate) -> tuple[Found, bool]:
         """Make or change a search; True when it was made. The project is made with it when there is none.
@@ -157,6 +164,25 @@ class Searches:
                 self._recent.put(now, assessment)
             return _found(connection, home, stored), assessment
 
+    def importance(self, project: str, name: str) -> Importance:
+        """Which hyper-parameters matter, by the configurations that are ranked. Takes seconds, once for each answer.
+
+        Raises UnknownProject, UnknownSearch, MissingExtra, Unavailable.
+        """
+        found, assessment = self.assess(project, name)
+        now = self.version(project, name)
+        if (known := self._importances.get(now)) is None:
+            if not self._forests.acquire(timeout=_PATIENCE_S):
+                raise Unavailable("the importance of other searches is being computed; ask again later")
+            try:
+                rows = _rows(found.search, assessment.ranking)
+                if (known := self._importances.get(now)) is None:
+                    known = importance_of(found.search.space, rows, found.search.seed)
+                    self._importances.put(now, known)
+            finally:
+                self._forests.release()
+        return known
+
     def _trials(
         self, connection: Connection, home: runs.StoredProject, search: Search, keys: Sequence[searches.TrialKey]
     ) -> list[Trial]:
@@ -214,6 +240,17 @@ def _joined(connection: Connection, home: runs.StoredProject, run: runs.StoredRu
     if searches.counts(connection, home.id, [found.id]).get(found.id, (0, 0))[0] >= MOST_TRIALS:
         raise LimitReached(f"search {name!r} has {MOST_TRIALS} runs, the most; begin another search")
     return replace(run, search_id=found.id, search_step=None)
+
+
+def _rows(search: Search, ranking: Sequence[Ranked]) -> list[Row]:
+    """The configurations of the step that has most of them: those of other lengths have other levels."""
+    if not ranking:
+        return []
+    steps = Counter(one.search_step for one in ranking)
+    step = max(steps, key=lambda number: (steps[number], number))
+    sign = 1.0 if search.goal == "min" else -1.0
+    read = ((search.space.read(one.config), one.level) for one in ranking if one.search_step == step)
+    return [Row(configuration or {}, sign * level) for configuration, level in read]
 
 
 def batched(ids: Sequence[int]) -> Iterator[Sequence[int]]:

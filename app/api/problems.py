@@ -111,6 +111,9 @@ BY_ERROR: Mapping[type[errors.CurvewiseError], Kind] = {
         "storage-unavailable", 503, "The database does not answer", "the database is locked; try again"
     ),
     errors.StorageFull: Kind("storage-full", 507, "The database has no room left", "the disk is full"),
+    errors.MissingExtra: Kind(
+        "not-installed", 501, "This server lacks a part", "importance needs Optuna: pip install 'curvewise[search]'"
+    ),
     errors.SchemaMismatch: Kind(
         "schema-mismatch", 503, "The database has another schema", "run `curvewise migrate` and start again"
     ),

@@ -73,8 +73,8 @@ class RunIn(Strictly):
         Field(
             ge=1,
             le=7,
-            description="Which of the seven steps it was made for; inferred when absent. A run that changes its search "
-            "is of no step until it says so.",
+            description="Which of the seven steps it was made for [1 to 7]; inferred when absent. A run that changes "
+            "its search is of no step until it says so.",
         ),
     ] = None
 
@@ -153,7 +153,7 @@ class RunOut(Out):
     revision: Annotated[int, Field(ge=0, description="Grows with every change: points, facts or state [changes].")]
     search: Annotated[str | None, Field(description="The search that it is a trial of; null when of none.")]
     search_step: Annotated[
-        int | None, Field(description="Which of the seven steps it was made for, as the job said; null if not.")
+        int | None, Field(description="Which of the seven steps it was made for [1 to 7], as the job said; else null.")
     ]
     curves: Annotated[list[CurveOut], Field(description="What is stored of each curve.")]
     stalled_since: Annotated[

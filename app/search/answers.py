@@ -102,9 +102,7 @@ class Ranked:
     level: Annotated[float, Field(description="Mean over its runs of the best level of the metric [metric's unit].")]
     interval: Annotated[
         tuple[float, float] | None,
-        Field(
-            description="95 % interval of the level for noise over seeds [metric's unit]; null where that noise is not known."
-        ),
+        Field(description="95 % interval of the level for noise over seeds [metric's unit]; null where not known."),
     ]
     equivalent_to_best: Annotated[bool, Field(description="Whether noise may be all that parts it from the best.")]
     says: Annotated[str, Field(description="The same in one sentence.")]

@@ -114,6 +114,10 @@ def test_every_example_of_a_request_works(
     if "{delivery}" in url:
         sent = client.post(f"/api/v1/projects/{project}/webhooks/{made['id']}/ping").json()
         url = url.replace("{delivery}", str(sent["id"]))
+    if "{search}" in url:
+        url = url.replace("{search}", "rates")
+        space = {"lr": {"kind": "log_uniform", "low": 1e-5, "high": 1}}
+        client.put(f"/api/v1/projects/{project}/searches/rates", json={"space": space})
     required = [parameter for parameter in operation.get("parameters", []) if parameter["required"]]
     asked = {parameter["name"]: parameter["example"] for parameter in required if parameter["in"] == "query"}
     url = url.replace("{kind}", "cosine") + ("?" + urlencode(asked) if asked else "")

@@ -204,3 +204,13 @@ def test_runs_without_the_parameters_of_the_space_do_no_harm(client: httpx.Clien
     answer = client.get(f"{project}/searches/s")
     assert answer.status_code == 200, answer.text
     assert len(answer.json()["steps"]) == 7
+
+
+def test_importance_says_what_it_can(client: httpx.Client, project: str) -> None:
+    put(client, project=project)
+    answer = client.get(f"{project}/searches/s/importance")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["judged"] is False
+    assert {one["name"]: one["interval"] for one in answer.json()["parameters"]} == dict.fromkeys(SPACE, [0.0, 1.0])
+    etag = answer.headers["ETag"]
+    assert client.get(f"{project}/searches/s/importance", headers={"If-None-Match": etag}).status_code == 304
