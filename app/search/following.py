@@ -95,8 +95,8 @@ def _go_on(known: Known, desk: Desk) -> Next:
         return Next(search_step=5, name=NAMES[4], why=known.steps[4].says, stop=False, proposals=())
     if wanting := unsettled(standing):
         proposals.repeat_leaders(desk, standing)
-        many = f"{len(wanting)} configurations" if len(wanting) > 1 else "one configuration"
-        why = f"Noise hides which of the leading configurations is best: {many} want other seeds."
+        many = f"{len(wanting)} configurations want" if len(wanting) > 1 else "one configuration wants"
+        why = f"Noise hides which of the leading configurations is best: {many} other seeds."
         if not desk.made:
             why += " They are on their way."
         return Next(search_step=7, name=name, why=why, stop=False, proposals=tuple(desk.made))

@@ -1,10 +1,13 @@
 """Step 7: what another round may be expected to gain, against noise over seeds.
 
 Statistic
-    Scores of the configurations (see ranking.py) have mean m and variance V, of which noise makes v = s^2 / n.
-    b^2 = max(0, V - v) is what configurations truly differ by. The best, being the best of many, is shrunk towards m by
-        b^2 / (b^2 + v) (James and Stein 1961), which takes back its luck.
-    gain = E[max(0, best - min of k draws from N(m, b^2))], for k more configurations like these.
+    Scores of the n configurations (see ranking.py), each shrunk towards their mean by b^2 / (b^2 + s^2 / n_i), where
+        b^2 is their variance less what noise makes of it (James and Stein 1961): the best of many is lucky, and this
+        takes its luck back.
+    E(m) = the mean over all choices of m of the n of the best score among them, which is exact from order statistics.
+    gain = E(n - k) - E(n), what the last k configurations were worth, in whatever order they came. Each further one is
+        worth less than the one before, so a round of k more is expected to gain no more than this, whatever the
+        distribution of scores; a normal one would promise more, for it knows no floor.
     noise = s sqrt(1 + 1 / n_best), what a new run differs from the best by when it is no better.
 A gain below the noise could not be seen, so the search is over. Without a repeated configuration there is no s, and it
 cannot be told.
@@ -14,8 +17,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import binom
 
+from app.curves.curve import FloatArray
 from app.rules.verdict import Evidence
 from app.search.answers import NAMES, StepReport
 from app.search.places import Placed
@@ -23,7 +27,6 @@ from app.search.ranking import Group, Standing
 
 LEAST_CONFIGURATIONS = 3
 SEEDS, REPEATED = 3, 3  # seeds of each of the leaders that a decision rests on; how many leaders
-GRID = 400
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,24 @@ def expected_gain(standing: Standing, more: int) -> Gain | None:
     if len(standing.groups) < LEAST_CONFIGURATIONS or not standing.free:
         return None
     scores = np.array([group.score for group in standing.groups])
-    seeds = np.array([len(group.scores) for group in standing.groups], dtype=np.float64)
-    noise = standing.spread**2 * float((1 / seeds).mean())
-    mean, between = float(scores.mean()), max(0.0, float(scores.var(ddof=1)) - noise)
-    own = standing.spread**2 / len(standing.groups[0].scores)
-    best = mean + (between / (between + own) if between else 0.0) * (float(scores.min()) - mean)
+    noise = standing.spread**2 / np.array([len(group.scores) for group in standing.groups])
+    between = max(0.0, float(scores.var(ddof=1)) - float(noise.mean()))
+    kept = between / (between + noise) if between else np.zeros_like(scores)
+    shrunk = np.sort(scores.mean() + kept * (scores - scores.mean()))
+    # Where k are more than half of them, what half were worth stands for k, each as much as those.
+    back = min(more, len(shrunk) // 2)
+    gained = best_of(shrunk, len(shrunk) - back) - float(shrunk[0])
     one_more = standing.spread * math.sqrt(1 + 1 / len(standing.groups[0].scores))
-    if between == 0:
-        return Gain(0.0, one_more, more)
-    width = math.sqrt(between)
-    x = np.linspace(mean - 8 * width, best, GRID)
-    reached = 1 - (1 - ndtr((x - mean) / width)) ** more
-    expected = float(np.sum((reached[1:] + reached[:-1]) / 2 * np.diff(x)))
-    return Gain(expected, one_more, more)
+    return Gain(gained * more / back, one_more, more)
+
+
+def best_of(scores: FloatArray, many: int) -> float:
+    """The mean, over all choices of `many` of the scores, of the least among them. scores: in rising order."""
+    size = scores.size
+    # The i-th is the least of a choice with the chance C(size - 1 - i, many - 1) / C(size, many).
+    later = np.arange(size - 1, -1, -1.0)
+    chances = np.where(later >= many - 1, binom(later, many - 1.0) / binom(float(size), float(many)), 0.0)
+    return float(chances @ scores)
 
 
 def unsettled(standing: Standing) -> tuple[Group, ...]:
@@ -65,7 +73,7 @@ def unsettled(standing: Standing) -> tuple[Group, ...]:
     leaders = standing.leaders
     if standing.free and len(leaders) == 1:
         return ()
-    # Without any repetition the evaluations' scatter parts too much, so the runners-up are repeated as well.
+    # Without any repetition noise is only assumed, so the runners-up are repeated whatever it parts.
     chosen = leaders[:REPEATED] if standing.free else standing.groups[:REPEATED]
     return tuple(group for group in chosen if len(group.scores) + len(group.lost) < SEEDS)
 
@@ -87,7 +95,7 @@ def report(placed: Placed, standing: Standing | None, more: int) -> StepReport:
             number=7, name=NAMES[6], status="open", says=says, runs=runs, inferred=inferred, missing=missing
         )
     words = standing.scale.words
-    says = f"{more} more configurations like these are expected to gain {words(gain.expected)}, "
+    says = f"{more} more configurations like these are expected to gain at most {words(gain.expected)}, "
     says += "more than" if gain.pays else "within"
     says += f" the noise of {words(gain.noise)} that seeds make: " + ("go on." if gain.pays else "stop.")
     unit = "share of the level" if standing.scale.logarithmic else "metric's unit"

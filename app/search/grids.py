@@ -115,5 +115,5 @@ def _evidence(search: Search, standing: Standing, have: int, aim: int) -> tuple[
         return (tried,)
     best = standing.scale.level(standing.groups[0].score)
     unit = "share of the level" if standing.scale.logarithmic else "metric's unit"
-    of = "spread_over_seeds" if standing.free else "scatter_of_evaluations"
+    of = "spread_over_seeds" if standing.free else "assumed_spread"
     return (tried, Evidence("best_level", best, None, search.metric), Evidence(of, standing.spread, None, unit))

@@ -111,11 +111,10 @@ def overfit_sample(desk: Desk) -> None:
     rate = desk.search.space.rate
     if not looks:
         rates = _rates(desk, [middle[rate]] if rate else [])
-        for value in rates or [None]:
-            values = middle if value is None or rate is None else {**middle, rate: value}
-            desk.put(
-                2, values, "see whether the model can learn a handful of examples", settings, updates=SAMPLE_UPDATES
-            )
+        each: list[Configuration] = [{**middle, rate: value} for value in rates] if rate else [middle]
+        why = "see whether the model can learn a handful of examples"
+        for values in each:
+            desk.put(2, values, why, settings, updates=SAMPLE_UPDATES)
         return
     for look in looks:
         if look.over:

@@ -7,8 +7,9 @@ Statistic
     s^2 = sum (n_i - 1) s_i^2 / sum (n_i - 1), the spread over seeds pooled over all configurations that were repeated
     a configuration is as good as the best unless it is worse by more than t s sqrt(1 / n_i + 1 / n_best), where t is
         the one-sided 95 % quantile of Student's distribution, by Bonferroni for the comparisons with the best
-Without a repeated configuration s is what the evaluations of single runs scatter by. Two seeds differ by more than
-that, so it is said, and no interval is given. One that diverged with some seed is never as good as the best.
+Without a repeated configuration s is not known. It is then assumed and said so, without an interval: 5 % of a loss,
+6 % of 1 - accuracy, what two seeds of one training differed by (benchmarks/baselines.py); for any other metric what
+single runs' evaluations scatter by. A configuration that diverged with some seed is never as good as the best.
 
 The best of many is lucky as a rule: of m that noise does not part, the best is expected to lie E[max of m normal
 deviates] s / sqrt(n) on the lucky side (Blom 1958 for that expectation). It is said beside the best, and step 7 reckons
@@ -32,6 +33,7 @@ from app.signals.noise import scatter
 from app.signals.view import LARGEST
 
 CONFIDENCE = 0.95
+ASSUMED_LOSS, ASSUMED_ERROR = 0.05, 0.06  # standard deviation over seeds [share of the loss; of 1 - accuracy]
 Key = tuple[tuple[str, object], ...]
 
 
@@ -104,7 +106,7 @@ class Scale:
 @dataclass(frozen=True)
 class Standing:
     """Configurations of one length, best first. spread: of one run over seeds [score]; free: its degrees of freedom, 0
-    where no configuration was repeated and the spread is that of evaluations.
+    where no configuration was repeated and the spread is assumed.
     """
 
     search_step: int
@@ -177,13 +179,22 @@ def _rounded(value: object) -> object:
 
 
 def _spread(groups: Sequence[Group], scale: Scale) -> tuple[float, int]:
-    """Spread of one run over seeds and its degrees of freedom; of evaluations, and 0, where nothing was repeated."""
+    """Spread of one run over seeds and its degrees of freedom; assumed, and 0, where nothing was repeated."""
     free = sum(len(group.scores) - 1 for group in groups)
     if free:
         squares = math.fsum((s - group.score) ** 2 for group in groups for s in group.scores)
         return math.sqrt(squares / free), free
-    errors = [one.error / (one.level if scale.logarithmic else 1.0) for group in groups for one in group.reached]
-    return (float(np.median(errors)) if errors else 0.0), 0
+    found = [one for group in groups for one in group.reached]
+    return (float(np.median([_assumed(one, scale) for one in found])) if found else 0.0), 0
+
+
+def _assumed(one: Reached, scale: Scale) -> float:
+    """What seeds are assumed to make of a level [score]."""
+    if scale.logarithmic:
+        return ASSUMED_LOSS
+    if scale.goal == "max" and 0 <= one.level < 1:
+        return ASSUMED_ERROR * (1 - one.level)
+    return one.error
 
 
 def ranked(search: Search, one: Standing) -> list[Ranked]:
@@ -230,5 +241,5 @@ def _words(search: Search, one: Standing, place: int, group: Group, equivalent: 
     else:
         says += f"; worse than the best by {one.scale.words(group.score - one.groups[0].score)}, beyond noise"
     if not one.free:
-        says += " (noise of evaluations only: no configuration was run with several seeds, which differ by more)"
+        says += f" (noise assumed, {one.scale.words(one.spread)}: no configuration was run with several seeds)"
     return says
