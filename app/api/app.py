@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.api import (
+    actions,
     advice,
     attempts,
     badges,
@@ -60,6 +61,7 @@ _NOUNS = (  # routes are tried in order: the busiest first
     findings,
     curves,
     events,
+    actions,
     projects,
     searches,
     webhooks,
@@ -79,6 +81,7 @@ _BODIES = (
     diagnoses.DiagnoseIn,
     webhooks.WebhookIn,
     searches.SearchIn,
+    actions.ActionIn,
 )
 _ROUTES = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
 _LARGE_BODIES_AT_ONCE = 2

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from app.actions import Taken, of_run
 from app.diagnosis import Diagnosis
 from app.listing import standing_of
 from app.nouns import Run
@@ -18,6 +19,7 @@ from app.pages.vega import VEGA, begin_packing
 from app.reports import words
 from app.reports.audit import Unjudged, audit
 from app.reports.chart import chart
+from app.reports.notes import Deed
 from app.reports.points import metrics
 from app.service import Service
 
@@ -88,6 +90,7 @@ def get_chart(service: ServiceHere, project: str, run: str, options: Annotated[Z
         x=options.x,
         log_y=options.log,
         height=HEIGHT,
+        deeds=_deeds(of_run(service.database, project, run), options.at_step),
     )
     return drawn(spec)
 
@@ -101,8 +104,16 @@ def _judged(service: Service, run: Run, options: Options) -> dict[str, Any]:
         "audit": audited,
         "unjudged": _by_reason(audited.unjudged),
         "chart_says": _chart_says(diagnosis),
+        "taken": of_run(service.database, run.project, run.run),
         **_standing(service, run),
     }
+
+
+def _deeds(taken: Sequence[Taken], through_step: float | None) -> list[Deed]:
+    """What a chart is marked with: each action, and where it was taken back."""
+    done = [Deed(one.at_step, f"{one.by}: {one.action}") for one in taken]
+    undone = [Deed(one.undone_at_step, f"undone: {one.action}") for one in taken if one.undone_at_step is not None]
+    return [deed for deed in (*done, *undone) if through_step is None or deed.step <= through_step]
 
 
 def _by_reason(unjudged: Sequence[Unjudged]) -> list[list[Unjudged]]:

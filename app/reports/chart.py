@@ -4,13 +4,14 @@ No expression in it needs more than Vega's interpreter has, so that a page witho
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from app.curves.curve import Curve
 from app.diagnosis import Diagnosis
 from app.errors import InvalidInput
 from app.reports import marks, series, words
-from app.reports.notes import Notes, notes
+from app.reports.notes import Deed, Notes, notes
 from app.reports.points import MOST_POINTS, SMOOTHING, Axis, Row, at, coordinate, rows, suits_log
 from app.reports.series import Look
 from app.reports.theme import Theme, config
@@ -37,20 +38,23 @@ def chart(
     most: int = MOST_POINTS,
     theme: Theme = "light",
     small: bool = False,
+    deeds: Sequence[Deed] = (),
 ) -> Spec:
     """The curves of one metric of a run, raw behind smoothed; on the loss, the findings as well.
 
     curves: by raw name. roles: raw name -> role, over what the name says. metric: one of `points.metrics`. smoothing:
     0 to below 1. x: one of `points.axes`. most: points of a curve that are drawn. small: a picture without zoom, legend
-    and numbers on its axes. The dataset `points` may be replaced by fresh `points.rows`; the param `zoom` holds the
-    interval that is zoomed to. Raises InvalidInput for an axis that the run did not log.
+    and numbers on its axes. deeds: what was done about the run. The dataset `points` may be replaced by fresh
+    `points.rows`; the param `zoom` holds the interval that is zoomed to. Raises InvalidInput for an axis that the run
+    did not log.
     """
     roles = roles or {}
     where = coordinate(curves, roles, x) if x != "step" else None
     if x != "step" and where is None:
         raise InvalidInput(f"x: the run logged no {x}, so it cannot be drawn over it")
     points = rows(curves, roles=roles, metric=metric, smoothing=smoothing, most=most)
-    drawn = notes(diagnosis, curves, roles, lambda steps: at(where, steps)) if metric == "loss" else Notes()
+    to_axis = partial(at, where)
+    drawn = notes(diagnosis, curves, roles, to_axis, deeds) if metric == "loss" else Notes()
     names = list(dict.fromkeys(str(row["curve"]) for row in points))
     splits = [f"{split}/{metric}" for split in _SPLITS]
     domain = splits if set(names) & set(splits) else names

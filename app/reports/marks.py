@@ -47,7 +47,7 @@ def in_front(x: Axis, drawn: Notes, zoom: bool) -> list[Spec]:
             "mark": {"type": "rule", "style": kind, "clip": True},
             "encoding": {"x": across},
         }
-        for kind in ("cut", "onset", "best")
+        for kind in ("cut", "onset", "best", "done")
         if any(row["kind"] == kind for row in drawn.marks)
     ]
     layers: list[Spec] = rules

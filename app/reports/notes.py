@@ -1,10 +1,10 @@
-"""What of a diagnosis is drawn on curves: flat stretch, onset, best step, cuts of the rate, and the forecast.
+"""What is drawn on curves: of a diagnosis flat stretch, onset, best step, cuts of the rate and forecast; what was done.
 
 Rows for a chart, with steps already on its axis; where the labels stand so that none covers another.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,11 +29,20 @@ _NARROWEST = 520.0  # plot that labels are laid out for [pixels]
 
 
 @dataclass(frozen=True)
+class Deed:
+    """What somebody did about a run at a step, in a few words for its label [steps]."""
+
+    step: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Notes:
     """Rows to draw. Steps are on the chart's axis in `at`, `from` and `to`.
 
-    spans: {from, to, text}; marks: {at, kind, text, lane, align} with kind onset, best or cut, an empty text where the
-    label stands at another mark of the same step; best: {at, value, text}; forecast: {at, expected, low, high}.
+    spans: {from, to, text}; marks: {at, kind, text, lane, align} with kind onset, best, cut or done, an empty text
+    where the label stands at another mark of the same step; best: {at, value, text};
+    forecast: {at, expected, low, high}.
     """
 
     spans: list[Row] = field(default_factory=list)
@@ -47,7 +56,13 @@ class Notes:
         return 1 + max((int(row["lane"]) for row in self.marks), default=-1)
 
 
-def notes(diagnosis: Diagnosis, curves: Mapping[str, Curve], roles: Mapping[str, str], to_axis: ToAxis) -> Notes:
+def notes(
+    diagnosis: Diagnosis,
+    curves: Mapping[str, Curve],
+    roles: Mapping[str, str],
+    to_axis: ToAxis,
+    deeds: Sequence[Deed] = (),
+) -> Notes:
     """What is drawn on the loss. curves: by raw name; to_axis: steps [n] -> the chart's axis [n]."""
     known = to_roles({name: curve for name, curve in curves.items() if len(curve)}, roles)
     losses = [known[name] for name in ("val/loss", "train/loss") if name in known]
@@ -63,6 +78,7 @@ def notes(diagnosis: Diagnosis, curves: Mapping[str, Curve], roles: Mapping[str,
             points.append((step, "best", f"{'last finite' if diverged else 'best'}: step {words.step(step)}"))
             found.best.extend([] if diverged else _ring(losses, step, to_axis))
     points += [(step, "cut", text) for step, text in _cuts(known.get("lr"))]
+    points += [(deed.step, "done", words.plain(deed.text)) for deed in deeds]
     val = known["val/loss"].finite() if "val/loss" in known else None
     if val is not None and (forecast := _forecast(diagnosis, val, to_axis)):
         found.forecast.extend(forecast)

@@ -35,6 +35,7 @@ def config(theme: Theme) -> Config:
             "onset": {"color": c["mark"], "strokeWidth": 1.5, "strokeDash": [5, 3]},
             "best": {"color": c["good"], "strokeWidth": 1.5},
             "best-point": {"color": c["good"], "strokeWidth": 2.5, "filled": False},
+            "done": {"color": c["text"], "strokeWidth": 2},
             "cut": {"color": c["text"], "strokeWidth": 1.5, "strokeDash": [1, 3]},
             "forecast-band": {"color": _SERIES[theme][1], "opacity": 0.18},
             "forecast-line": {"color": _SERIES[theme][1], "strokeWidth": 2, "strokeDash": [2, 3]},
