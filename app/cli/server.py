@@ -105,8 +105,14 @@ class Server:
 
     def read(self, *path: str, **query: str | int | Sequence[str]) -> dict[str, Any]:
         """GET below /api/v1, whose parts are quoted here. Raises UnknownRun for a 404, ServerUnreachable, Refused."""
+        return self.ask("GET", path, **query)
+
+    def ask(
+        self, method: str, path: Sequence[str], body: object = None, **query: str | int | Sequence[str]
+    ) -> dict[str, Any]:
+        """As `read`, with any method, and a body that becomes JSON."""
         asked = f"?{urlencode(query, doseq=True)}" if query else ""
-        return self._ask("GET", "/api/v1/" + "/".join(quote(part, safe="") for part in path) + asked)
+        return self._ask(method, "/api/v1/" + "/".join(quote(part, safe="") for part in path) + asked, body)
 
     def _request(self, method: str, project: str, run: str, noun: str, body: object = None) -> dict[str, Any]:
         return self._ask(method, f"/api/v1/projects/{quote(project, safe='')}/runs/{quote(run, safe='')}{noun}", body)

@@ -13,9 +13,10 @@ from types import ModuleType
 
 from curvewise_client.advice import Advice, Diagnosis
 from curvewise_client.run import Run, start
+from curvewise_client.trial import Trial, trial
 from curvewise_client.version import __version__
 
-__all__ = ["Advice", "Diagnosis", "Run", "__version__", "start"]
+__all__ = ["Advice", "Diagnosis", "Run", "Trial", "__version__", "start", "trial"]
 
 _OF_FRAMEWORKS = ("keras", "lightning", "transformers", "xgboost")
 

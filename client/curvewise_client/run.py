@@ -19,7 +19,7 @@ from curvewise_client.facts import facts_from, merged
 from curvewise_client.notices import Notices
 from curvewise_client.ranks import rank_of
 from curvewise_client.sessions import About, check_attempt
-from curvewise_client.settings import Settings, disabled, settings_from
+from curvewise_client.settings import Settings, disabled, identity, settings_from
 from curvewise_client.values import Unusable, check_name
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ INTERVAL_S = 2.0
 
 
 def start(
-    project: str,
-    run: str,
+    project: str | None = None,
+    run: str | None = None,
     *,
     num_classes: int | None = None,
     planned_steps: float | None = None,
@@ -56,9 +56,10 @@ def start(
 ) -> Run:
     """Begin to log a run. Returns at once, whether or not the server can be reached, and raises nothing.
 
-    num_classes: for a language model, the vocabulary. planned_steps: how long the run is meant to be, in the unit of
-    the steps logged. schedule: the learning-rate schedule by name. class_priors: share of each class in the
-    training data, together 1. target_variance: of a regression's targets. dataset_size: examples trained on.
+    project, run: else CURVEWISE_PROJECT and CURVEWISE_RUN, which `curvewise search run` sets, with the search that the
+    run is a trial of. num_classes: for a language model, the vocabulary. planned_steps: how long the run is meant to
+    be, in the unit of the steps logged. schedule: the learning-rate schedule by name. class_priors: share of each class
+    in the training data, together 1. target_variance: of a regression's targets. dataset_size: examples trained on.
     pretrained: the model that training starts from, "none" for none. caveats: known lies of the metrics. config: any
     JSON; what is no JSON is kept as text. search: the search for hyper-parameters that the run is a trial of, by name,
     and search_step: which of its seven steps it was made for. attempt: counted from 1; by default the next one, where
@@ -69,6 +70,7 @@ def start(
     `finish` and the end of the process wait for the server [seconds].
     """
     notices = Notices()
+    project, run, search, search_step = identity(os.environ, project, run, search, search_step)
     said = {
         "num_classes": num_classes,
         "planned_steps": planned_steps,

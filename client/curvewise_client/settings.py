@@ -29,6 +29,25 @@ def settings_from(
     )
 
 
+def identity(
+    environ: Mapping[str, str], project: str | None, run: str | None, search: str | None, search_step: int | None
+) -> tuple[str, str, str | None, int | None]:
+    """Project, run, search and its step: arguments go before the environment, which names a search for its run alone.
+
+    What neither names is empty, which is no name.
+    """
+    if run is None and environ.get("CURVEWISE_RUN"):
+        step = environ.get("CURVEWISE_SEARCH_STEP", "")
+        search = search or environ.get("CURVEWISE_SEARCH") or None
+        search_step = search_step or (int(step) if step.isdecimal() else None)
+    return (
+        project or environ.get("CURVEWISE_PROJECT") or "",
+        run or environ.get("CURVEWISE_RUN") or "",
+        search,
+        search_step,
+    )
+
+
 def disabled(environ: Mapping[str, str]) -> bool:
     """Whether `CURVEWISE_DISABLED` says that nothing is to be written or sent."""
     return environ.get("CURVEWISE_DISABLED", "").strip().lower() not in _NO

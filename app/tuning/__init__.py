@@ -1,0 +1,1 @@
+"""Runs a user's command over what a search proposes, on this machine, and trades trials with an Optuna study."""
