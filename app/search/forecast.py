@@ -1,13 +1,34 @@
-"""Whether a run that still trains can reach the best of its search: early stopping by forecast."""
+"""Whether a run that still trains can reach the best of its search: early stopping by forecast.
+
+Statistic
+    now = the best level so far; exponent = the power law of the last third of the evaluations, as for `keep_training`
+    expected = now (planned / so far)^exponent, or now where the metric no longer gets better
+    least = now exp(-(2 fall + 2 scatter + 0.05)), with the expected fall and the scatter around the law, both of log
+A run is hopeless when even `least` is worse than the best. On 334 labelled trainings of five tasks, cut at 20 to 80 % of
+their length, one of twenty ended below `least` (one of eleven of those cut at 20 %), whatever their schedule; so a
+rate that is going to be decayed is no case of its own. What that costs a search: benchmarks/early_stopping.py.
+
+A metric that is to be high is forecast as 1 - metric, its error.
+"""
 
 import math
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
+from app.curves.curve import FloatArray
+from app.search.ranking import best_level
 from app.search.search import Goal
 from app.search.trial import Trial
+from app.signals.explosion import non_finite
+from app.signals.trailing import trailing_trend
+from app.signals.view import SMALLEST
+
+LATE_SHARE, LEAST_POINTS = 1 / 3, 5
+EARLIEST = 0.2  # of the planned steps
+FALLS, SCATTERS, SLACK = 2.0, 2.0, 0.05  # see the statistic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +47,59 @@ def can_reach(
 ) -> Forecast:
     """Whether the run can still reach `best` [metric's unit] by `planned_steps`.
 
-    planned_steps: None takes the plan of the run's context. Says so where nothing can be said yet.
+    planned_steps: None takes the plan of the run's context. Says so where nothing can be said yet; a run whose train
+    loss or metric is not finite any more is hopeless.
     """
+    for name in ("train/loss", metric):
+        burst = non_finite(trial.curves[name]) if name in trial.curves else None
+        if burst and burst.stays:
+            says = f"{name} is not finite from step {burst.first_step:g} on"
+            return Forecast(level=None, low=None, high=None, hopeless=True, says=says)
     planned = planned_steps or trial.context.planned_steps
-    why = "its planned steps are not known" if planned is None else "it is too early"
-    if not math.isfinite(best):
-        why = "there is no best level yet"
-    if metric not in trial.curves:
-        why = f"{metric} was not logged"
-    return Forecast(level=None, low=None, high=None, hopeless=False, says=f"whether it can be the {goal}: {why}")
+    curve = trial.curves.get(metric)
+    errors = None if curve is None else _errors(curve.finite().values, goal)
+    target = best if goal == "min" else 1 - best
+    reason = _untold(metric, errors, target, planned)
+    if reason is None and curve is not None and errors is not None and planned is not None:
+        steps = curve.finite().steps
+        if steps[-1] >= EARLIEST * planned:
+            return _forecast(steps, errors, target, planned, goal)
+        reason = f"at step {steps[-1]:g} of {planned:g} it is too early to tell"
+    return Forecast(level=None, low=None, high=None, hopeless=False, says=reason or f"{metric} was not logged")
+
+
+def _errors(values: FloatArray, goal: Goal) -> FloatArray | None:
+    """The metric as something that falls towards zero; None where it has no such form."""
+    errors = values if goal == "min" else 1 - values
+    return errors if errors.size == 0 or float(errors.min()) >= 0 else None
+
+
+def _untold(metric: str, errors: FloatArray | None, target: float, planned: float | None) -> str | None:
+    if planned is None:
+        return "its planned steps are not known"
+    if errors is None:
+        return f"{metric} was not logged, or goes below zero or above one, where its fall has no known course"
+    if not (math.isfinite(target) and target >= 0):
+        return "there is no best level yet that it could reach"
+    if errors.size < LEAST_POINTS:
+        return f"{metric} has {errors.size} of the {LEAST_POINTS} points that a forecast needs"
+    return None
+
+
+def _forecast(steps: FloatArray, errors: FloatArray, target: float, planned: float, goal: Goal) -> Forecast:
+    now = best_level(errors, "min")
+    trend = trailing_trend(steps, np.maximum(errors, SMALLEST), LATE_SHARE, LEAST_POINTS - 1)
+    change, scatter = float(trend.change[-1]), float(trend.scatter[-1])
+    begin, end = float(steps[trend.begin[-1]]), float(steps[-1])
+    ahead = math.log(max(planned / end, 1.0))
+    exponent = change / math.log(end / begin) if begin > 0 else change
+    fall = max(0.0, -exponent * ahead)
+    expected = now * math.exp(-fall)
+    least = now * math.exp(-(FALLS * fall + SCATTERS * scatter + SLACK))
+    hopeless = least > target
+    ends = [value if goal == "min" else 1 - value for value in (expected, least, now)]
+    low, high = min(ends), max(ends)
+    says = f"expected to come to {ends[0]:.4g} ({low:.4g} to {high:.4g}) by step {planned:g}"
+    aim = target if goal == "min" else 1 - target
+    says += f", so it will not reach the best, {aim:.4g}" if hopeless else f", so it may reach the best, {aim:.4g}"
+    return Forecast(level=ends[0], low=low, high=high, hopeless=hopeless, says=says)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from app.curves.curve import FloatArray
 from app.search.answers import Ranked
 from app.search.looks import Look
 from app.search.parameters import as_number
@@ -52,13 +53,23 @@ def reached(look: Look, metric: str, goal: Goal) -> Reached | None:
     if curve is None or look.diverged is not None:
         return None
     values = curve.values[np.abs(curve.values) < LARGEST]
-    if values.size == 0 or (len(curve) and not np.isfinite(curve.values[-1])):
+    if values.size == 0 or not np.isfinite(curve.values[-1]):
         return None
-    width = 1 if values.size < 4 else 2 if values.size < 20 else round(0.1 * values.size)
+    width = width_of(values.size)
+    late = values[-max(8, 4 * width) :]
+    return Reached(look, best_level(values, goal), scatter(late) / math.sqrt(width))
+
+
+def best_level(values: FloatArray, goal: Goal) -> float:
+    """The best mean of consecutive evaluations. values: [evaluations], finite, at least one."""
+    width = width_of(values.size)
     means = np.convolve(values, np.full(width, 1 / width), mode="valid")
-    best = int(means.argmin() if goal == "min" else means.argmax())
-    around = values[max(0, best - 4 * width) : best + 5 * width]
-    return Reached(look, float(means[best]), scatter(around) / math.sqrt(width))
+    return float(means.min() if goal == "min" else means.max())
+
+
+def width_of(evaluations: int) -> int:
+    """Of how many evaluations a level is the mean: of so few that a fall does not hide in it, of many a tenth."""
+    return 1 if evaluations < 4 else 2 if evaluations < 20 else round(0.1 * evaluations)
 
 
 @dataclass(frozen=True)
