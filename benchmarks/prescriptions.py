@@ -1,7 +1,7 @@
 """Does the advice help? Train small models, apply what the diagnosis of each says, and measure what that did.
 
     prescriptions.py [--configurations N] [--seed N] [--jobs N] [--folder DIR] [--label NAME] [--half A|B] [--small]
-                     [--every] [--write] [--json]
+                     [--every] [--advice-only] [--before NAME] [--write] [--json]
 
 Each configuration (prescribing/configurations.py) is trained and reported to a server through the client. The first
 recommendation of each finding is applied as its action says (prescribing/cures.py), from six seeds, beside a control
@@ -10,7 +10,8 @@ or an error are given six standard cures instead: what of them helps was missed.
 
 --folder: where all raw results are kept; a campaign that was cut off resumes there, and what is there is not trained
 again. --label: of the diagnoses, so that two states of the rules can be compared. --every: apply every recommendation
-and not only the first. --write: put the figures into docs/prescriptions.md.
+and not only the first. --before: a label in the folder to compare half B with. --write: put the
+figures into docs/prescriptions.md.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from prescribing.summary import summary
 from serving import curvewise, serving
 
 PAGE = Path(__file__).parents[1] / "docs" / "prescriptions.md"
-SMALL = 6
+SMALL = 2
 
 
 def main() -> None:
@@ -42,6 +43,8 @@ def main() -> None:
     parser.add_argument("--half", choices=("A", "B"), help="only the tasks of that half")
     parser.add_argument("--small", action="store_true", help=f"{SMALL} configurations")
     parser.add_argument("--every", action="store_true", help="apply every recommendation")
+    parser.add_argument("--advice-only", action="store_true", help="no standard cures")
+    parser.add_argument("--before", help="the label of an earlier state of the rules, to compare half B with")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     arguments = parser.parse_args()
@@ -50,14 +53,17 @@ def main() -> None:
         kept = Kept(arguments.folder or Path(nowhere), arguments.label)
         chosen = _chosen(count, arguments.seed, arguments.half)
         with serving(curvewise(), "/readyz") as server:
-            done = conduct(kept, chosen, server.url, arguments.jobs, arguments.every)
+            standard = not arguments.advice_only
+            done = conduct(kept, chosen, server.url, jobs=arguments.jobs, every=arguments.every, standard=standard)
             for _ in track(done, "training", len(chosen), console=Console(stderr=True), transient=True):
                 pass
-        figures = summary(kept, [c.name for c in chosen])
+        names = [c.name for c in chosen]
+        figures = summary(kept, names)
+        before = summary(Kept(kept.folder, arguments.before), names) if arguments.before else None
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return
-    text = page(figures, seed=arguments.seed)
+    text = page(figures, arguments.seed, before)
     if arguments.write:
         PAGE.write_text(text)
     print(text)

@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation of the few operations that the small models need, for several replicas of a model at once.
+"""Reverse-mode differentiation of the few operations that the small models need, for several replicas at once.
 
 Every array's first axis is the replica: one pass of Python trains all seeds of a configuration, whose updates cost
 little more than one seed's. Values are float32, as in training jobs.
@@ -28,7 +28,7 @@ class Tensor:
 
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
-    """a [..., m, k] times b [..., k, n]; both with the same leading axes."""
+    """The product of a [..., m, k] and b [..., k, n], which have the same leading axes."""
 
     def pull(g: Array) -> tuple[Array, ...]:
         return g @ np.swapaxes(b.value, -1, -2), np.swapaxes(a.value, -1, -2) @ g
@@ -37,7 +37,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 
 
 def affine(x: Tensor | Array, weight: Tensor, bias: Tensor) -> Tensor:
-    """x [replicas, rows, m] times weight [replicas, m, n] plus bias [replicas, 1, n]. Data is passed as an array."""
+    """A dense layer: x [replicas, rows, m], weight [replicas, m, n], bias [replicas, 1, n]. Data comes as an array."""
     data = x.value if isinstance(x, Tensor) else x
     out = data @ weight.value + bias.value
 
@@ -87,7 +87,7 @@ def transpose(a: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, labels: Integers) -> Tensor:
-    """logits [replicas, rows, classes], labels [replicas, rows] -> mean cross-entropy [replicas, in nats]."""
+    """Mean cross-entropy [replicas, in nats] of logits [replicas, rows, classes] and labels [replicas, rows]."""
     shifted = logits.value - logits.value.max(axis=-1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     at = labels[..., None]
@@ -102,7 +102,7 @@ def cross_entropy(logits: Tensor, labels: Integers) -> Tensor:
 
 
 def squared_error(out: Tensor, target: Array) -> Tensor:
-    """out [replicas, rows, 1], target [replicas, rows] -> mean squared error [replicas]."""
+    """Mean squared error [replicas] of out [replicas, rows, 1] and target [replicas, rows]."""
     miss = out.value[..., 0] - target
     size = np.float32(2 / target.shape[-1])
     return Tensor((miss * miss).mean(axis=-1), (out,), lambda g: ((miss * g[:, None] * size)[..., None],))

@@ -1,9 +1,9 @@
-"""Train, report to a server, ask for the diagnosis, apply its advice; and keep all of it, so that nothing is done twice.
+"""Train, report to a server, ask for the diagnosis, apply its advice; and keep all of it, so that none is done twice.
 
 A folder holds three kinds of files of JSON lines: `originals` (a configuration's curves and controls), `treatments`
-(what an action did to a configuration) and `diagnoses-LABEL` (what the server said, by this state of the rules). What is
-there is not done again, so a campaign that was cut off resumes, and one after a change of the rules trains only what is
-newly advised.
+(what an action did to a configuration) and `diagnoses-LABEL` (what the server said, by one state of the rules). What
+is there is not done again, so a campaign that was cut off resumes, and one after a change of the rules trains only what
+is newly advised.
 """
 
 import json
@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,9 +23,9 @@ import numpy as np
 
 import curvewise_client
 from prescribing.configurations import Configuration
-from prescribing.cures import CONTROLS, REPORTED, STANDARD, Original, closing, levels, treat
+from prescribing.cures import STANDARD, Original, closing, levels, treat, unchanged
 from prescribing.tasks import TASKS
-from prescribing.training import Course, Trainer, evaluation_steps
+from prescribing.training import Course, evaluation_steps
 
 Record = dict[str, Any]
 TRAIN_POINTS = 150  # of a run that logs the loss of single batches
@@ -67,6 +68,7 @@ class Work:
     diagnosis: Record | None
     treatments: dict[str, Record]
     every: bool  # whether all recommendations are applied, and not only the first
+    standard: bool  # whether runs without a warning are given the standard cures
 
 
 Done = tuple[str, list[Record], list[Record], list[Record]]
@@ -80,7 +82,7 @@ def treatment_key(name: str, action: str, args: dict[str, Any]) -> str:
 def train_original(c: Configuration) -> Record:
     """The run as it is reported, and its controls of other seeds."""
     logged, ending = evaluation_steps(0, c.updates, c.evaluations), closing(0, c.updates)
-    course = Trainer(c, REPORTED + CONTROLS).run(c.updates, c.rate, logged + ending)
+    course, _ = unchanged(c)
     at = [i for i, step in enumerate(course.steps) if step in set(logged)]
     steps = [course.steps[i] for i in at]
     test = np.array([course.test[i] for i in at])
@@ -107,7 +109,7 @@ def _train_curve(c: Configuration, course: Course, evaluated: list[int]) -> tupl
     """Loss of single batches, at most so many; or the mean of those between two evaluations. Step: updates so far."""
     loss = [float(each[0]) for each in course.train]
     if c.logged == "mean":
-        pairs = list(zip(evaluated, evaluated[1:], strict=False))
+        pairs = list(pairwise(evaluated))
         return [end for _, end in pairs], [float(np.mean(loss[begin:end])) for begin, end in pairs]
     every = math.ceil(len(loss) / TRAIN_POINTS)
     return list(range(0, len(loss), every)), loss[::every]
@@ -164,7 +166,7 @@ def examine(work: Work) -> Done:
     record = work.original or train_original(c)
     diagnosis = work.diagnosis or report(record, work.url)
     wanted = [(r["action"], r["args"]) for _, r in prescribed(diagnosis, work.every)]
-    if not alarming(diagnosis):
+    if work.standard and not alarming(diagnosis):
         wanted += [make(c) for make in STANDARD.values()]
     original = Original(record["steps"], record["test"], record["levels"])
     treated: dict[str, Record] = {}
@@ -181,14 +183,16 @@ def examine(work: Work) -> Done:
     )
 
 
-def conduct(kept: Kept, configurations: Sequence[Configuration], url: str, jobs: int, every: bool) -> Iterator[str]:
-    """Examine each, keep what comes of it, and yield its name."""
+def conduct(
+    kept: Kept, configurations: Sequence[Configuration], url: str, *, jobs: int = 1, every: bool, standard: bool
+) -> Iterator[str]:
+    """Examine each, keep what comes of it, and yield its name. jobs: processes."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read by the processes below: the products are too small to share out
     works = []
     for c in configurations:
         own = json.dumps([c.name])[:-1]
         known = {key: one for key, one in kept.treatments.items() if key.startswith(own)}
-        works.append(Work(c, url, kept.originals.get(c.name), kept.diagnoses.get(c.name), known, every))
+        works.append(Work(c, url, kept.originals.get(c.name), kept.diagnoses.get(c.name), known, every, standard))
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for done in as_completed([pool.submit(examine, work) for work in works]):
             name, originals, diagnoses, treatments = done.result()

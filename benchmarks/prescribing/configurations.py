@@ -87,7 +87,9 @@ def _sane(number: int, rng: Generator) -> Configuration:
     spec = TASKS[task]
     architecture = str(rng.choice(spec.architectures))
     deep = architecture == "tanh"
-    optimiser: Literal["sgd", "adam"] = "adam" if rng.random() < (0.7 if architecture == "attention" else 0.35) else "sgd"
+    optimiser: Literal["sgd", "adam"] = (
+        "adam" if rng.random() < (0.7 if architecture == "attention" else 0.35) else "sgd"
+    )
     lr = _between(rng, 1e-3, 5e-3) if optimiser == "adam" else _between(rng, 0.02, 0.08)
     schedule: Literal["constant", "cosine", "cut"] = rng.choice(["cosine", "cut", "constant"])
     return Configuration(
@@ -132,9 +134,13 @@ SPOILED: dict[str, Spoil] = {
     ),
     "tiny model": lambda c, rng: replace(c, width=int(rng.integers(1, 5))),
     "heavy regularisation": lambda c, rng: replace(
-        c, weight_decay=_between(rng, 0.3, 10) * (20 if c.optimiser == "adam" else 1), dropout=float(rng.choice([0.1, 0.5]))
+        c,
+        weight_decay=_between(rng, 0.3, 10) * (20 if c.optimiser == "adam" else 1),
+        dropout=float(rng.choice([0.1, 0.5])),
     ),
     "wrong head": lambda c, rng: (
-        replace(c, head_scale=_between(rng, 3, 40)) if rng.random() < 0.6 else replace(c, head_bias=_between(rng, 2, 10))
+        replace(c, head_scale=_between(rng, 3, 40))
+        if rng.random() < 0.6
+        else replace(c, head_bias=_between(rng, 2, 10))
     ),
 }

@@ -15,6 +15,7 @@ alone, of the same budget and other seeds:
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -96,10 +97,10 @@ CHANGES: dict[str, Callable[[Configuration, Args], Configuration | None]] = {
 
 
 def treat(c: Configuration, original: Original, action: str, args: Args) -> Sides | None:
-    """Apply an action as it is written and train its control; None where no program can apply it, or nothing changes."""
+    """Apply an action as it is written, beside its control; None where no program can, or nothing would change."""
     if action == "stop":
-        at = int(np.argmin(np.abs(np.array(original.steps) - float(args["best_step"]))))
-        return Sides([seed[at] for seed in original.test], original.levels, paired=True)
+        best = int(np.argmin(np.abs(np.array(original.steps) - float(args["best_step"]))))
+        return Sides([seed[best] for seed in original.test], original.levels, paired=True)
     if action == "decay_lr":
         return _decayed(c, args)
     if action == "continue":
@@ -111,36 +112,42 @@ def treat(c: Configuration, original: Original, action: str, args: Args) -> Side
     return Sides(levels(Trainer(other, CURES).run(other.updates, other.rate, at), at), original.levels, paired=False)
 
 
-def trained(c: Configuration, seeds: Sequence[int], until: int) -> Checkpoint:
+@lru_cache(maxsize=1)
+def unchanged(c: Configuration) -> tuple[Course, Checkpoint]:
+    """The run that is reported and its controls, as one stack of replicas, and their weights at the end.
+
+    Kept for the cures that go on from there: products of stacks of other heights are rounded otherwise.
+    """
+    trainer = Trainer(c, REPORTED + CONTROLS)
+    at = evaluation_steps(0, c.updates, c.evaluations) + closing(0, c.updates)
+    return trainer.run(c.updates, c.rate, at), trainer.checkpoint()
+
+
+def _checkpoint(c: Configuration, step: int) -> Checkpoint:
     """The weights of the unchanged run after that many updates."""
-    trainer = Trainer(c, seeds)
-    trainer.run(until, c.rate, ())
+    if step == c.updates:
+        return unchanged(c)[1]
+    trainer = Trainer(c, REPORTED + CONTROLS)
+    trainer.run(step, c.rate, ())
     return trainer.checkpoint()
 
 
 def _decayed(c: Configuration, args: Args) -> Sides:
     begin = round(float(args["at_step"]))
-    checkpoint = trained(c, REPORTED, begin).of([0] * SEEDS)
+    checkpoint = _checkpoint(c, begin).of([0] * SEEDS)
     rate = c.rate(max(begin - 1, 0))
     last = c.updates + math.ceil(ONWARDS * c.updates)
     at = closing(begin, last)
-    sides = []
-    for seeds, course_of_rate in ((CURES, _course_of_rate(rate, begin, last, args)), (CONTROLS, lambda _step: rate)):
-        sides.append(levels(Trainer(c, seeds, checkpoint).run(last, course_of_rate, at), at))
-    return Sides(*sides, paired=False)
-
-
-def _course_of_rate(rate: float, begin: int, last: int, args: Args) -> Callable[[int], float]:
-    """What the action makes of the rate: a tenth, say; over `over_steps` where it says so, else at once."""
-    factor = float(args["factor"])
-    return lambda _step: rate * factor
+    lower = rate * float(args["factor"])
+    cure = levels(Trainer(c, CURES, checkpoint).run(last, lambda _step: lower, at), at)
+    return Sides(cure, levels(Trainer(c, CONTROLS, checkpoint).run(last, lambda _step: rate, at), at), paired=False)
 
 
 def _continued(c: Configuration, original: Original, more: int) -> Sides:
     last = c.updates + more
     at = closing(c.updates, last)
     rate = c.rate(c.updates - 1)
-    trainer = Trainer(c, CONTROLS, trained(c, CONTROLS, c.updates))
+    trainer = Trainer(c, CONTROLS, _checkpoint(c, c.updates).of(CONTROLS))
     return Sides(levels(trainer.run(last, lambda _step: rate, at), at), original.levels, paired=True)
 
 

@@ -8,8 +8,8 @@ Of each side the level of test loss at the end is known for six seeds. In logari
 - harmed: higher by as much;
 - no difference: anything else.
 
-A loss that is not finite, or above ten times a blind guess, counts as ten times a blind guess: gone is gone. gain is the
-relative fall from the control's geometric mean to the cure's.
+A loss that is not finite, or above ten times a blind guess, counts as ten times a blind guess: gone is gone. The gain
+is the relative fall from the control's geometric mean to the cure's.
 """
 
 import math
@@ -48,13 +48,14 @@ def outcome(sides: Sides, blind: float) -> Outcome:
 
 
 def blind_guess(classes: int | None, noise: float) -> float:
-    """log C, or the variance of a target of unit variance and its noise."""
+    """Log C, or the variance of a target of unit variance and its noise."""
     return math.log(classes) if classes else 1 + noise**2
 
 
 def _logs(values: Sequence[float], blind: float) -> FloatArray:
     kept = np.nan_to_num(np.array(values, dtype=float), nan=np.inf, posinf=np.inf)
-    return np.log(np.clip(kept, 1e-9, GONE * blind))
+    logs: FloatArray = np.log(np.clip(kept, 1e-9, GONE * blind))
+    return logs
 
 
 def _limit(cure: FloatArray, control: FloatArray, paired: bool) -> float:
@@ -83,5 +84,5 @@ def wilson(count: int, of: int) -> tuple[float, float]:
 def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """The median and its 95 % interval between order statistics (binomial); needs one value."""
     ordered = sorted(values)
-    low = int(stats.binom.ppf(0.025, len(ordered), 0.5))
+    low = max(int(stats.binom.ppf(0.025, len(ordered), 0.5)) - 1, 0)
     return float(np.median(ordered)), ordered[low], ordered[len(ordered) - 1 - low]

@@ -51,7 +51,9 @@ def _missed(half: Figures) -> str:
 
 
 def _comparison(figures: Figures, before: Figures) -> str:
-    text = "## Before and after, on half B\n\nThe same runs, judged by the rules before what half A taught and after it.\n\n"
+    text = (
+        "## Before and after, on half B\n\nThe same runs, judged by the rules before half A taught them and after.\n\n"
+    )
     rows: dict[str, Any] = {}
     for what in ("warnings and errors", "infos"):
         rows |= {f"{what}, before": before["B"][what], f"{what}, after": figures["B"][what]}
@@ -89,10 +91,11 @@ _INTRODUCTION = """# Does the advice help?
 
 Written by `python benchmarks/prescriptions.py --seed {seed} --write`; every figure is of a training that was done.
 
-{runs} configurations were drawn at random over {tasks} tasks and five architectures (dense ReLU, deep tanh, convolution,
-recurrent, attention; all in NumPy, on CPUs): a quarter sane, the others spoiled in one of twelve ways. Each was trained
-and reported to a server through the client, as a job would. Then the first recommendation of each finding was applied
-exactly as its machine-readable action says, from four seeds, beside a control of the same budget from six others.
+{runs} configurations were drawn at random over {tasks} tasks and five architectures (dense ReLU, deep tanh,
+convolution, recurrent, attention; all in NumPy, on CPUs): a quarter sane, the others spoiled in one of twelve ways.
+Each was trained and reported to a server through the client, as a job would. Then the first recommendation of each
+finding was applied exactly as its machine-readable action says, from six seeds, beside a control of the same budget
+from six others.
 
 Helped means: the mean test loss at the end is below the control's by more than the 95 % limit of the scatter between
 seeds, and by 1 % at least, and below a blind guess. Harmed: above by as much. This was fixed before any figure was seen

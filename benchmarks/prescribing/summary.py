@@ -67,7 +67,9 @@ def tried(kept: Kept, names: Iterable[str]) -> Iterator[Tried]:
         if not alarming(kept.diagnoses[name]):
             c = _configuration(kept.originals[name])
             for cure, make in STANDARD.items():
-                yield Tried(name, c.task, cure, _outcome(kept, c, treatment_key(name, *make(c))))
+                key = treatment_key(name, *make(c))
+                if key in kept.treatments:
+                    yield Tried(name, c.task, cure, _outcome(kept, c, key))
 
 
 def _configuration(original: Record) -> Configuration:
@@ -112,9 +114,7 @@ def half(kept: Kept, names: Sequence[str]) -> dict[str, Any]:
         "quiet": len(quiet),
         "missed": len({each.run for each in attempts if each.outcome and each.outcome.verdict == "helped"}),
         "clearly missed": len({each.run for each in attempts if _clearly(each.outcome)}),
-        "standard cures": {
-            cure: tally([each.outcome for each in attempts if each.cure == cure]) for cure in STANDARD
-        },
+        "standard cures": {cure: tally([each.outcome for each in attempts if each.cure == cure]) for cure in STANDARD},
     }
 
 

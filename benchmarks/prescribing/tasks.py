@@ -148,4 +148,5 @@ def make_data(task: str, noise: float, train_size: int, seed: int) -> Data:
             wrong = rng.random(rows) < noise
             labels = np.where(wrong, rng.integers(spec.classes, size=rows), y).astype(np.int64)
             parts.append(Split(x.astype(np.float32), labels))
-    return Data(*parts, classes=spec.classes)
+    train, val, test = parts
+    return Data(train, val, test, spec.classes)

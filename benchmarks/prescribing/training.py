@@ -115,7 +115,7 @@ class Trainer:
         backward(loss)
         self.step += 1
         for name, parameter in self.parameters.items():
-            assert parameter.grad is not None  # noqa: S101 - every parameter is used by its architecture
+            assert parameter.grad is not None
             step = self._direction(name, parameter.grad) * np.float32(rate)
             if c.weight_decay and name.endswith("weight"):
                 step += np.float32(rate * c.weight_decay) * parameter.value
