@@ -151,3 +151,24 @@ def test_a_page_without_scripts_still_shows_a_picture_and_takes_options(desk: Wa
     page.get_by_role("button", name="Draw").click()
     assert "log=1" in page.url
     context.close()
+
+
+def test_what_the_job_did_is_told_and_drawn_where_it_did_it(desk: Watched, logged: Logged) -> None:
+    steps = list(range(200))
+    logged.open("acting", "decayed")
+    logged.send("acting", "decayed", {"train/loss": (steps, [1.0 + (s % 7) / 50 for s in steps])})
+    said = {"at_step": 120, "action": "decay_lr", "code": "CW002", "text": "Cut it to a tenth <b>.", "by": "me"}
+    path = "/api/v1/projects/acting/runs/decayed/actions/1"
+    logged.client.put(path, json=said).raise_for_status()
+    page = desk.open("/projects/acting/runs/decayed")
+    wait_until_drawn(page)
+    expect(page.locator("ol.done li")).to_have_count(1)
+    expect(page.locator("ol.done")).to_contain_text("Cut it to a tenth <b>.")
+    expect(page.locator("ol.done")).to_contain_text("Step 120 · by me · for CW002")
+    marks = spec_of(page, "/projects/acting/runs/decayed/chart")["datasets"]["marks"]
+    assert [(mark["at"], mark["text"]) for mark in marks if mark["kind"] == "done"] == [(120, "me: decay_lr")]
+    logged.client.put(path, json=said | {"undone_at_step": 150}).raise_for_status()
+    page.reload()
+    expect(page.locator("ol.done")).to_contain_text("taken back at step 150")
+    marks = spec_of(page, "/projects/acting/runs/decayed/chart?at_step=140")["datasets"]["marks"]
+    assert [mark["at"] for mark in marks if mark["kind"] == "done"] == [120]
