@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the kinds there are, and the values of one. Nobody's data, so open to everybody."""
+"""Learning-rate schedules: the kinds there are and the values of one, for everybody; and the one that a run follows."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -9,18 +9,26 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import Field, ValidationError
 
+from app import errors
 from app.api.openapi import documented
 from app.api.problems import INVALID_INPUT
-from app.api.wire import Out, reply
-from app.errors import InvalidInput
+from app.api.service import ServiceHere
+from app.api.wire import Out, ProjectName, RunName, reply
+from app.curves.roles import to_roles
+from app.errors import InvalidInput, UnknownCurve
+from app.schedules import recognise
 from app.schedules.kinds import KINDS, KindName, ScheduleKind
 from app.schedules.make import course
+from app.schedules.remake import remake
+from app.schedules.schedule import Kind
 
 router = APIRouter(tags=["schedules"])
 
 # Two megabytes of JSON. Whoever has more updates asks by the epoch, or calculates with `curvewise schedule`.
 MOST_VALUES = 100_000
 _LISTS = frozenset({"at"})
+_POINTS_READ = 4096  # of a logged rate
+_Parameters = dict[str, float | str | list[float]]
 
 
 class ParameterOut(Out):
@@ -58,10 +66,57 @@ class RatesOut(Out):
 
     kind: Annotated[KindName, Field(description="Its kind.", examples=["cosine"])]
     parameters: Annotated[
-        dict[str, float | str | list[float]],
+        _Parameters,
         Field(description="Every parameter as it was taken, defaults filled in; units are at /api/v1/schedules."),
     ]
     values: Annotated[list[float], Field(description="The learning rate at t = 0 to steps - 1 [rate].")]
+
+
+class DropOut(Out):
+    """A sudden cut of the rate."""
+
+    step: Annotated[float, Field(description="The first step at the new rate [steps].")]
+    factor: Annotated[float, Field(description="New rate over old [ratio].")]
+
+
+class RemadeOut(Out):
+    """What makes a logged rate again."""
+
+    kind: Annotated[KindName, Field(description="The kind, as at /api/v1/schedules.", examples=["cosine"])]
+    parameters: Annotated[
+        _Parameters, Field(description="Its parameters; units are at /api/v1/schedules. `steps` is T.")
+    ]
+    first_step: Annotated[float, Field(description="The run's step at which the schedule's t is 0 [steps].")]
+    error: Annotated[
+        float,
+        Field(ge=0, description="Root mean square distance of its rates from those logged [share of the peak]."),
+    ]
+
+
+class RecognisedOut(Out):
+    """The schedule that a run's logged rate follows."""
+
+    kind: Annotated[
+        Kind,
+        Field(description="What it looks like; `warmup` has only risen so far, `unknown` is near to no known one."),
+    ]
+    peak: Annotated[float, Field(description="The highest rate [rate].")]
+    warmup_end: Annotated[float, Field(description="First step at the peak; 0 without a warm-up [steps].")]
+    drops: Annotated[list[DropOut], Field(description="Sudden cuts, in order.")]
+    horizon: Annotated[
+        float | None, Field(description="Where a fall reaches zero or its floor [steps]; null where it has no end.")
+    ]
+    fit_error: Annotated[
+        float,
+        Field(ge=0, description="Root mean square distance of the recognised shape from the points [share of peak]."),
+    ]
+    now: Annotated[float, Field(description="The last rate [share of the peak].")]
+    first: Annotated[float, Field(description="The first step that was logged [steps].")]
+    last: Annotated[float, Field(description="The last step that was logged [steps].")]
+    remade: Annotated[
+        RemadeOut | None,
+        Field(description="Kind and parameters that make it; null where none within 0.01 of the peak were found."),
+    ]
 
 
 _LR = {"name": "lr", "unit": "rate", "required": True, "default": None, "description": "The highest learning rate, a0."}
@@ -164,6 +219,64 @@ def get_schedule(request: Request, kind: KindName) -> Response:
         )
     values = course(kind, np.arange(p.steps, dtype=np.float64), p)
     return reply(RatesOut(kind=kind, parameters=p.model_dump(mode="json"), values=values.tolist()))
+
+
+_RECOGNISED = {
+    "kind": "cosine",
+    "peak": 0.1,
+    "warmup_end": 0.0,
+    "drops": [],
+    "horizon": 1000.0,
+    "fit_error": 0.0,
+    "now": 0.5,
+    "first": 0.0,
+    "last": 500.0,
+    "remade": {
+        "kind": "cosine",
+        "parameters": {"lr": 0.1, "steps": 1000, "warmup": 0.0, "min_lr": 0.0},
+        "first_step": 0.0,
+        "error": 0.0,
+    },
+}
+
+
+@router.get(
+    "/api/v1/projects/{project}/runs/{run}/schedule",
+    summary="Recognise a run's learning-rate schedule",
+    response_model=RecognisedOut,
+    responses=documented(
+        errors.UnknownProject,
+        errors.UnknownRun,
+        errors.UnknownCurve,
+        INVALID_INPUT,
+        errors.StorageUnavailable,
+        description="The schedule, how far it is from the points, and what makes it.",
+        example=_RECOGNISED,
+    ),
+)
+def get_run_schedule(service: ServiceHere, project: ProjectName, run: RunName) -> Response:
+    """Which schedule the logged learning rate follows, as far as it was logged, with its error.
+
+    `remade` says it in the words of `GET /api/v1/schedules/{kind}`, checked by making it. A run that logged no rate, or
+    one point of it, is answered with 404.
+    """
+    stored = service.get_run(project, run)
+    roles = {curve.name: curve.role for curve in stored.curves if curve.role == "lr"}
+    curves = service.read_curves(project, run, names=list(roles), max_points=_POINTS_READ) if roles else {}
+    known = to_roles(curves, {name: role for name, role in roles.items() if role})
+    rate = known["lr"].finite() if "lr" in known else None
+    schedule = recognise(rate, stored.context.planned_steps) if rate is not None else None
+    if rate is None or schedule is None:
+        raise UnknownCurve(f"run {run!r} has no learning rate of two points or more: log it at each update as `lr`")
+    made = remake(rate, schedule)
+    told = made and {
+        "kind": made.kind,
+        "parameters": made.parameters.model_dump(mode="json"),
+        "first_step": made.first_step,
+        "error": made.error,
+    }
+    facts = {name: getattr(schedule, name) for name in RecognisedOut.model_fields if name != "remade"}
+    return reply(RecognisedOut.model_validate({**facts, "remade": told}))
 
 
 def _read(request: Request) -> Mapping[str, object]:

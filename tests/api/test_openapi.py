@@ -118,6 +118,9 @@ def test_every_example_of_a_request_works(
         url = url.replace("{search}", "rates")
         space = {"lr": {"kind": "log_uniform", "low": 1e-5, "high": 1}}
         client.put(f"/api/v1/projects/{project}/searches/rates", json={"space": space})
+    if url.endswith("/schedule"):
+        rates = {"curves": {"lr": {"steps": [0, 1], "values": [0.1, 0.1]}}}
+        assert client.post(f"/api/v1/projects/{project}/runs/r/points", json=rates).status_code == 200
     required = [parameter for parameter in operation.get("parameters", []) if parameter["required"]]
     asked = {parameter["name"]: parameter["example"] for parameter in required if parameter["in"] == "query"}
     url = url.replace("{kind}", "cosine") + ("?" + urlencode(asked) if asked else "")

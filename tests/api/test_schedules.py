@@ -123,3 +123,47 @@ def test_nothing_else_is_named_where_one_parameter_is_wrong(client: httpx.Client
 def test_the_longest_reply_is_made(client: httpx.Client) -> None:
     values = client.get(f"{PATH}/cosine", params={"lr": LR, "steps": MOST_VALUES}).json()["values"]
     assert np.array_equal(values, rates("cosine", LR, MOST_VALUES))
+
+
+def logged(client: httpx.Client, run: str, values: list[float], first: int = 0, name: str = "lr") -> None:
+    steps = list(range(first, first + len(values)))
+    sent = client.post(f"{run}/points", json={"curves": {name: {"steps": steps, "values": values}}})
+    assert sent.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["lr", "learning_rate", "lr-Adam"])
+def test_a_runs_schedule_is_told_in_the_words_that_make_it(client: httpx.Client, run: str, name: str) -> None:
+    made = client.get(f"{PATH}/cosine?lr=0.1&steps=200&warmup=20").json()
+    logged(client, run, made["values"][:150], first=1, name=name)
+    said = client.get(f"{run}/schedule").json()
+    assert (said["kind"], said["warmup_end"]) == ("cosine", 21)
+    assert said["fit_error"] < 1e-3
+    remade = said["remade"]
+    assert (remade["kind"], remade["first_step"]) == ("cosine", 1)
+    assert remade["parameters"] == pytest.approx(made["parameters"], abs=1e-6)
+    assert remade["error"] < 1e-6
+
+
+def test_a_rate_that_nothing_makes_has_no_parameters(client: httpx.Client, run: str) -> None:
+    logged(client, run, [0.1 * (1 - t / 100) ** 2 for t in range(100)])
+    said = client.get(f"{run}/schedule").json()
+    assert (said["kind"], said["remade"]) == ("unknown", None)
+
+
+@pytest.mark.parametrize("values", [None, [0.1]])
+def test_without_a_rate_it_is_said_what_to_log(client: httpx.Client, run: str, values: list[float] | None) -> None:
+    if values:
+        logged(client, run, values)
+    document = assert_problem(client.get(f"{run}/schedule"), 404, "unknown-curve")
+    assert "log it at each update as `lr`" in str(document["detail"])
+
+
+def test_a_rate_of_not_a_number_is_none(client: httpx.Client, run: str) -> None:
+    body = '{"curves": {"lr": {"steps": [0, 1, 2], "values": [NaN, Infinity, 0.1]}}}'
+    assert client.post(f"{run}/points", content=body).status_code == 200
+    assert_problem(client.get(f"{run}/schedule"), 404, "unknown-curve")
+
+
+def test_runs_that_are_not_there_have_no_schedule(client: httpx.Client, project: str, run: str) -> None:
+    assert_problem(client.get(f"{run}x/schedule"), 404, "unknown-run")
+    assert_problem(client.get(f"{project}x/runs/r/schedule"), 404, "unknown-project")
