@@ -22,7 +22,11 @@ Blind spots
     seen to bring the rate down is left alone; one whose rate has been constant so far may still have a cut planned, so
     its finding is of severity info unless the job has told that its schedule is constant.
 Recommends
-    A tenth of the rate from here.
+    A tenth of the rate from here. Where the plan leaves steps and the rate was logged, a schedule for them as well: a
+    straight line from the rate as it is to zero at the planned end. On a small network that bounced (its rate held for
+    1,500 updates, four seeds), the val loss at the end was, with 300 and with 1,500 updates left: at the same rate 0.41
+    and 0.36, at a tenth 0.24 and 0.17, along half a cosine 0.24 and 0.15, along a line 0.23 and 0.14. Where the plan is
+    not known, or over, a line has no end to fall to, and it is a tenth at once.
 Source
     The lecture's gallery of learning curves: "loss plateaus: decay the learning rate here".
 """
@@ -48,6 +52,9 @@ from app.signals.view import SMALLEST, View
 MIN_POINTS = 12
 LATE_SHARE = 1 / 3
 COARSE_BINS = 60
+TENTH = 0.1
+# What is left of a plan and shorter is no course to fall along [share of the plan].
+SHORTEST_COURSE = 0.01
 
 
 class DecayNeededParams(Params):
@@ -170,14 +177,26 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
         onset_step=begin,
         span=(begin, end),
         evidence=evidence,
-        recommendations=(
-            Recommendation(
-                f"Decay the learning rate to a tenth from step {end:g}.",
-                "decay_lr",
-                {"at_step": end, "factor": 0.1},
-            ),
-        ),
+        recommendations=(_advice(view, context, end),),
     )
+
+
+def _advice(view: View, context: Context, end: float) -> Recommendation:
+    """What to do from the last point on; `kind`, `lr` and `steps` are arguments of `app.schedules.make.rates`.
+
+    One recommendation, not two: a program that follows each would decay twice.
+    """
+    text = f"Decay the learning rate to a tenth from step {end:g}"
+    args: dict[str, float | str] = {"at_step": end, "factor": TENTH}
+    rate = float(view.rate.values[-1]) if len(view.rate) else 0.0
+    planned = context.planned_steps or 0.0
+    left = planned - end
+    if rate <= 0:
+        return Recommendation(f"{text}.", "decay_lr", args)
+    if left < SHORTEST_COURSE * planned or left <= 0:
+        return Recommendation(f"{text}.", "decay_lr", {**args, "kind": "constant", "lr": TENTH * rate})
+    text += f", or in a straight line from {rate:.4g} to zero over the {left:.6g} steps that the plan has left."
+    return Recommendation(text, "decay_lr", {**args, "kind": "linear", "lr": rate, "steps": left})
 
 
 def _clear(view: View, context: Context, evidence: tuple[Evidence, ...]) -> Clear | Skipped:

@@ -7,6 +7,7 @@ import pytest
 
 from app.curves.curve import Curves, FloatArray, make_curve
 from app.rules.verdict import Clear
+from app.schedules.make import rates
 from tests.builders import run
 from tests.judging import SEEDS, clear_on, finding, findings_on, skip_reason, verdict, without
 
@@ -72,6 +73,37 @@ def test_on_a_running_job_a_constant_rate_may_still_be_cut() -> None:
         told = replace(running, schedule="constant")
         assert finding(RULE, curves.through(900), told).severity == "warning"
         assert finding(RULE, without(curves, "lr").through(900), running).severity == "info"
+
+
+def test_the_steps_that_are_left_get_a_schedule_that_can_be_made() -> None:
+    for seed in SEEDS:
+        curves, context = run("bouncing_plateau", seed)
+        (advice,) = finding(RULE, curves.through(900), replace(context, state="running")).recommendations
+        args = advice.args
+        assert context.planned_steps is not None
+        left = context.planned_steps - float(args["at_step"])
+        assert (args["factor"], args["kind"], args["steps"]) == (0.1, "linear", left)
+        course = rates(str(args["kind"]), float(args["lr"]), int(args["steps"]))
+        assert course[0] == curves.through(900)["lr"].values[-1]
+        assert course[-1] < 0.01 * course[0]
+        assert f"over the {left:.6g} steps" in advice.text
+
+
+@pytest.mark.parametrize("planned", [None, 300.0, 1205.0])
+def test_without_steps_that_are_left_it_is_a_tenth_at_once(planned: float | None) -> None:
+    curves, context = run("bouncing_plateau", 0)
+    told = replace(context, planned_steps=planned)
+    (advice,) = finding(RULE, curves, told).recommendations
+    rate = float(curves["lr"].values[-1])
+    at = float(curves["val/loss"].steps[-1])
+    assert advice.args == {"at_step": at, "factor": 0.1, "kind": "constant", "lr": pytest.approx(0.1 * rate)}
+    assert advice.text == f"Decay the learning rate to a tenth from step {at:g}."
+
+
+def test_without_a_rate_no_schedule_can_be_said() -> None:
+    curves, context = run("bouncing_plateau", 0)
+    (advice,) = finding(RULE, without(curves, "lr").through(900), replace(context, state="running")).recommendations
+    assert set(advice.args) == {"at_step", "factor"}
 
 
 def _falling(steps: FloatArray) -> tuple[FloatArray, FloatArray]:
