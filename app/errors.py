@@ -13,6 +13,7 @@
     |   |-- UnknownSearch
     |   |-- UnknownWebhook
     |   |-- UnknownDelivery
+    |   |-- UnknownPredictions
     |   `-- UnknownToken
     |-- NotLetIn                  a token is needed, and none that lets anybody in was sent
     |-- NotAllowed                the token does not allow this
@@ -110,6 +111,10 @@ class UnknownWebhook(NotFound):
 
 class UnknownDelivery(NotFound):
     """The webhook has no delivery of this number, or it is too long ago."""
+
+
+class UnknownPredictions(NotFound):
+    """No predictions of this step were posted for the run."""
 
 
 class SlowBody(CurvewiseError):

@@ -41,6 +41,9 @@ class Settings(BaseModel):
     streams: int = Field(500, ge=1, description="Streams of events that may be open at once, in each server process")
     run_curves: int = Field(10_000, ge=1, description="Curves that a run may have; the points of more are refused")
     project_runs: int = Field(100_000, ge=1, description="Runs that a project may have; more are not opened")
+    run_predictions: int = Field(
+        50, ge=1, description="Checkpoints of which a run may have predictions; those of more are refused"
+    )
     body_timeout_s: float = Field(60.0, gt=0, description="How long a request's body may take to arrive [s]")
     queue_points: int = Field(
         2_000_000, ge=1, description="Points that may wait to be written before a client gets 503 [points]"

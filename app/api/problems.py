@@ -91,6 +91,9 @@ BY_ERROR: Mapping[type[errors.CurvewiseError], Kind] = {
     ),
     errors.UnknownWebhook: Kind("unknown-webhook", 404, "No such webhook", "project 'mnist' has no webhook 7"),
     errors.UnknownDelivery: Kind("unknown-delivery", 404, "No such delivery", "webhook 7 has no delivery 12"),
+    errors.UnknownPredictions: Kind(
+        "unknown-predictions", 404, "No such predictions", "run 'r1' has no predictions of step 4200"
+    ),
     errors.SlowBody: Kind(
         "slow-body", 408, "The body did not arrive in time", "the body did not arrive within 60 s; send it in parts"
     ),

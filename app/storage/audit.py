@@ -19,6 +19,7 @@ Deed = Literal[
     "delete_search",
     "create_webhook",
     "delete_webhook",
+    "delete_predictions",
 ]
 DEEDS: tuple[Deed, ...] = get_args(Deed)
 COMMAND_LINE = "command line"  # whoever reaches the database needs no token

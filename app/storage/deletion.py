@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from sqlalchemy import Connection, delete, exists, select, tuple_, update
 
+from app.storage import predictions
 from app.storage.database import Database
 from app.storage.tables import bins, chunks, curves, projects, runs
 
@@ -15,6 +16,7 @@ from app.storage.tables import bins, chunks, curves, projects, runs
 _RUNS_AT_ONCE = 100
 _CHUNKS_AT_ONCE = 1000
 _POINTS_AT_ONCE = 2**21
+_PREDICTIONS_AT_ONCE = 4  # each may be as large as a body
 
 
 def mark_run(connection: Connection, run_id: int) -> None:
@@ -45,7 +47,10 @@ def erase_some(database: Database) -> bool:
             connection.execute(select(curves.c.curve).where(curves.c.run_id == run_id).with_for_update())
             erased = _erase_chunks(connection, run_id, budget)
             budget -= erased
-            if budget <= 0:
+            some = predictions.some_steps(connection, run_id, _PREDICTIONS_AT_ONCE)
+            if some:
+                predictions.remove(connection, run_id, some)
+            if budget <= 0 or len(some) == _PREDICTIONS_AT_ONCE:
                 return True
             connection.execute(delete(curves).where(curves.c.run_id == run_id))
             connection.execute(delete(runs).where(runs.c.id == run_id))

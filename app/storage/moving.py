@@ -17,7 +17,7 @@ from app.errors import InvalidInput, UnknownProject
 from app.storage.database import Database
 from app.storage.histories import is_hidden
 from app.storage.runs import UNFINISHED, WHOLE
-from app.storage.tables import attempts, bins, chunks, curves, mlflow_assets, projects, runs, searches
+from app.storage.tables import attempts, bins, chunks, curves, mlflow_assets, predictions, projects, runs, searches
 
 _CHUNKS_AT_ONCE = 1000
 _POINTS_AT_ONCE = 2**21
@@ -157,6 +157,11 @@ def _copy_run(source: Connection, target: Database, run_id: int, copy: _Copy) ->
                 for curve, through in settled.items():
                     same = (curves.c.run_id == new_id) & (curves.c.curve == curve)
                     connection.execute(update(curves).where(same).values(settled=through))
+    for step in source.execute(select(predictions.c.at_step).where(predictions.c.run_id == run_id)).scalars().all():
+        with target.writing() as connection:
+            copy.hold(connection)
+            one = _rows(predictions, run_id).where(predictions.c.at_step == step)
+            _insert(connection, predictions, source, one, {"run_id": new_id})
     return _points_seen(source, run_id)
 
 

@@ -182,6 +182,23 @@ mlflow_assets = Table(
     Column("document", Text, nullable=False),  # JSON
 )
 
+# What a checkpoint predicts for the validation examples.
+predictions = Table(
+    "predictions",
+    metadata,
+    _run_id(),
+    Column("at_step", Double, primary_key=True, autoincrement=False),  # of the checkpoint
+    Column("kind", Text, nullable=False),  # probabilities, logits, values
+    Column("examples", Integer, nullable=False),
+    Column("classes", Integer),  # null: values
+    Column("targets", Text, nullable=False),  # their fingerprint: only what has the same is averaged
+    Column("loss", Double, nullable=False),
+    Column("accuracy", Double),  # null: values
+    Column("digest", Text, nullable=False),  # of the arrays, so that the same ones sent again write nothing
+    Column("posted_at", UtcDateTime, nullable=False),
+    Column("arrays", LargeBinary, nullable=False),  # see predictions.py
+)
+
 # What the monitor knows of a run, so that nobody who lists runs need judge them. A cache: emptied, it is made again.
 standings = Table(
     "standings",
