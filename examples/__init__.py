@@ -1,0 +1,1 @@
+"""Programs to read and run: a training job that is advised by the service."""
