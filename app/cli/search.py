@@ -199,20 +199,21 @@ def _walk(
     here: Searches, command: Command, identity: Identity, folder: Folder, plan: Plan, metric: str, stop: _Stop
 ) -> Walked:
     with display(metric) as shown:
-        walk = Walk(here, command, identity, folder, plan, shown, stop.event, lambda kept: _deliver(kept, shown))
+        walk = Walk(here, command, identity, folder, plan, shown, stop.event, lambda spool: _deliver(spool, shown))
         stop.hurry = walk.hurry
         return walk.run()
 
 
-def _deliver(folder: Folder, shown: Lines) -> None:
-    """Send what trials that died left unsent, with the client's own command where the client is installed."""
-    if not folder.unsent() or importlib.util.find_spec("curvewise_client") is None:
+def _deliver(spool: Path, shown: Lines) -> None:
+    """Send what a trial that died left unsent, with the client's own command where the client is installed."""
+    if importlib.util.find_spec("curvewise_client") is None:
+        shown.note(f"points wait in {spool}; send them with: curvewise-client sync {spool}")
         return
-    sync = [sys.executable, "-m", "curvewise_client.cli", "sync", str(folder.spool), "--timeout", "20"]
+    sync = [sys.executable, "-m", "curvewise_client.cli", "sync", str(spool), "--timeout", "20"]
     try:
         subprocess.run(sync, env=os.environ, capture_output=True, timeout=_DELIVERY_S, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
-        shown.note(f"what trials left in {folder.spool} waits there: {error}")
+        shown.note(f"what a trial left in {spool} waits there: {error}")
 
 
 def _tell(walked: Walked, here: Searches) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.console import say
-from app.cli.search_words import configuration, number
+from app.cli.search_words import asked, configuration, number
 from app.reports.words import plain
 from app.search.answers import Next
 from app.tuning.trial import Ended, Running
@@ -25,7 +25,7 @@ class Lines:
 
     def started(self, trial: Running) -> None:
         """A trial begins."""
-        self._say(f"  {trial.proposal.run}: {configuration(trial.proposal.config)}")
+        self._say(f"  {trial.proposal.run}: {asked(trial.proposal)}")
 
     def looked(self, running: list[Running]) -> None:
         """Nothing: where a trial stands would fill a log."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from app.reports.words import plain
-from app.search.answers import Next, Ranked, StepReport
+from app.search.answers import Next, Proposal, Ranked, StepReport
 from app.tuning.command import flattened, shown
 from app.tuning.searches import Standing
 from app.tuning.trial import Walked
@@ -37,17 +37,18 @@ def next_lines(coming: Next) -> Iterator[str]:
     yield f"{'stop' if coming.stop else 'next'}: step {coming.search_step}, {coming.name}"
     yield f"    {plain(coming.why)}"
     for proposal in coming.proposals:
-        yield f"{plain(proposal.run)}: {configuration(proposal.config)}"
-        length = [
-            f"{value:g} {unit}"
-            for value, unit in ((proposal.planned_epochs, "epochs"), (proposal.planned_steps, "steps"))
-            if value is not None
-        ]
-        beside = [" = ".join(length)] if length else []
-        beside += [f"{name} {shown(value)}" for name, value in proposal.settings.items()]
-        if beside:
-            yield f"    {plain(', '.join(beside))}"
+        yield f"{plain(proposal.run)}: {asked(proposal)}"
         yield f"    {plain(proposal.why)}"
+
+
+def asked(proposal: Proposal) -> str:
+    """`lr=0.01 width=15 (500 steps = 17 epochs, sample_size 15, seed 0)`."""
+    planned = ((proposal.planned_steps, "steps"), (proposal.planned_epochs, "epochs"))
+    length = [f"{value:.4g} {unit}" for value, unit in planned if value is not None]
+    beside = [" = ".join(length)] if length else []
+    beside += [f"{name} {shown(value)}" for name, value in proposal.settings.items()]
+    told = f" ({', '.join(beside)})" if beside else ""
+    return f"{configuration(proposal.config)}{plain(told)}"
 
 
 def ranking_lines(ranking: tuple[Ranked, ...], metric: str) -> Iterator[str]:

@@ -18,11 +18,15 @@ SOMETIMES = (
     "schedule",
     "seed",
     "initialisation",
+    "stop_at_accuracy",
+    "weight_decay",
     "planned_steps",
     "planned_epochs",
 )
 ALWAYS = ("project", "run", "search", "search_step")
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][\w.-]*)(?::(?P<default>[^{}]*))?\}")
+# `{{name}}` stands for `{name}`; a shell's `${NAME}` and the braces of JSON are left alone.
+_NAME = r"[A-Za-z_][\w.-]*"
+_PLACEHOLDER = re.compile(rf"\{{\{{{_NAME}\}}\}}|(?<!\$)\{{(?P<name>{_NAME})(?::(?P<default>[^{{}}]*))?\}}")
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Command:
-    """words: the program and its arguments, with `{lr}`, `{seed:0}` and `{{` for a brace."""
+    """words: the program and its arguments, with `{lr}`, `{seed:0}` and such in them."""
 
     words: tuple[str, ...]
 
@@ -103,17 +107,21 @@ def _named(proposal: Proposal, identity: Identity) -> dict[str, object]:
 
 def _check(match: re.Match[str], parameters: Sequence[str]) -> None:
     name, default = match["name"], match["default"]
-    if name is None or default is not None or name in ALWAYS or name in parameters:
+    if name is None or name in ALWAYS or name in parameters:
         return
     if name in SOMETIMES:
+        if default is not None:
+            return
         raise InvalidInput(f"{{{name}}} is not set for every trial: give a default, such as {{{name}:0}}")
     known = ", ".join(f"{{{one}}}" for one in (*parameters, *ALWAYS, *SOMETIMES))
-    raise InvalidInput(f"there is nothing for {match[0]} in the command; there are {known}. {{{{ writes a brace")
+    raise InvalidInput(
+        f"there is nothing for {match[0]} in the command; there are {known}; for the text itself, double its braces"
+    )
 
 
 def _value(match: re.Match[str], values: Mapping[str, object]) -> str:
     if match["name"] is None:
-        return match[0][0]
+        return match[0][1:-1]
     if match["name"] in values:
         return shown(values[match["name"]])
     if match["default"] is None:

@@ -24,7 +24,6 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.spool = path.absolute() / "spool"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -39,6 +38,10 @@ class Folder:
                     "--jobs runs more trials at once"
                 ) from error
             yield
+
+    def spool(self, run: str) -> Path:
+        """Where a trial's points wait to be sent: its own, so that what one that died left is told from the rest."""
+        return self.path.absolute() / "spool" / run
 
     def log(self, run: str) -> Path:
         """What a trial prints, over all times that it was begun."""
@@ -64,9 +67,9 @@ class Folder:
                 continue
         return found
 
-    def unsent(self) -> bool:
-        """Whether a trial that died left points that are not at the server."""
-        return any(file.is_file() for file in self.spool.rglob("*")) if self.spool.is_dir() else False
+    def unsent(self, run: str) -> bool:
+        """Whether a trial that has ended left points that are not at the server."""
+        return any(file.is_file() for file in self.spool(run).rglob("*"))
 
     def _begun(self, run: str) -> Path:
         return self.path / f"{run}.json"

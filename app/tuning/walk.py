@@ -1,10 +1,13 @@
 """The walk through a search: ask what comes next, run it, stop what is hopeless, until the service says stop."""
 
+import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Protocol
 
 from app.errors import CurvewiseError, InvalidInput
@@ -19,6 +22,7 @@ from app.tuning.trial import STATES, Ended, How, Running, Walked
 
 _TICK_S = 0.05
 _LOOK_S = 0.5  # between two looks at a trial; a look costs the service two short requests
+_TRIES = 3  # of one trial that does not end well
 _BARREN = 3  # trials in a row that log nothing: the command is wrong, and not the configuration
 _COMPARED_STEPS = (4, 5)  # of the procedure: there runs compete; before, each is there to show one thing
 
@@ -65,15 +69,15 @@ class Walk:
         plan: Plan,
         report: Report,
         stop: threading.Event,
-        deliver: Callable[[Folder], None],
+        deliver: Callable[[Path], None],
     ) -> None:
-        """deliver: sends what trials that died left in the folder's spool."""
+        """deliver: sends what a trial that died left in its spool."""
         self._searches, self._command, self._identity = searches, command, identity
         self._folder, self._plan, self._report, self._stop = folder, plan, report, stop
         self._deliver = deliver
         self._running: list[Running] = []
         self._again: list[Proposal] = []
-        self._begun: set[str] = set()
+        self._tries: Counter[str] = Counter()
         self._walked = Walked()
         self._shown_step = 0
         self._metric: str = "val/loss"
@@ -133,7 +137,7 @@ class Walk:
         if coming.search_step != self._shown_step:
             self._shown_step = coming.search_step
             self._report.coming(coming)
-        for proposal in coming.proposals[:room]:
+        for proposal in self._fresh(coming)[:room]:
             self._start(proposal)
 
     def _over(self, coming: Next) -> tuple[str, bool] | None:
@@ -144,9 +148,17 @@ class Walk:
             return f"step {self._plan.until_step} is done; next would be step {coming.search_step}: {coming.why}", True
         if not coming.proposals:
             return f"step {coming.search_step}, {coming.name}: {coming.why}", False
-        if again := [one.run for one in coming.proposals if one.run in self._begun]:
-            return f"the service proposes {again[0]} again, which was run: {coming.why}", False
+        if not self._fresh(coming):
+            again = coming.proposals[0].run
+            return (
+                f"step {coming.search_step} goes in circles: {again} would be a trial that was run. {coming.why}",
+                False,
+            )
         return None
+
+    def _fresh(self, coming: Next) -> list[Proposal]:
+        """Those that would not repeat what went well once, or did not go well several times."""
+        return [one for one in coming.proposals if self._tries[_same(one)] < _TRIES]
 
     def _wait_for_one(self) -> None:
         """Ask again when a trial has ended, not before: until then the answer is the same."""
@@ -160,8 +172,7 @@ class Walk:
         words = self._command.fill(proposal, self._identity)
         self._searches.open(proposal, {})
         self._folder.begin(proposal)
-        self._begun.add(proposal.run)
-        spool = {"CURVEWISE_SPOOL": str(self._folder.spool)}
+        spool = {"CURVEWISE_SPOOL": str(self._folder.spool(proposal.run))}
         environ = os.environ | spool | environment(proposal, self._identity)
         try:
             child = Child(words, environ, self._folder.log(proposal.run))
@@ -213,7 +224,8 @@ class Walk:
 
     def _ended(self, trial: Running, code: int) -> None:
         seconds = trial.child.seconds
-        self._deliver(self._folder)
+        if self._folder.unsent(trial.proposal.run):
+            self._deliver(self._folder.spool(trial.proposal.run))
         self._look(trial, judge=False)
         logged = trial.logged or bool((self._searches.run(trial.proposal.run) or {}).get("curves"))
         how, why = trial.ending or _judged(code, logged)
@@ -222,6 +234,7 @@ class Walk:
         if how != "interrupted":
             self._folder.end(trial.proposal.run)
         self._walked.ended.append(ended)
+        self._tries[_same(trial.proposal)] += _TRIES if how in ("finished", "stopped early") else 1
         self._report.ended(ended, trial.child.tail())
         if not self._stop.is_set():
             self._check_barren()
@@ -258,6 +271,11 @@ class Walk:
         """Kill what still runs."""
         for trial in self._running:
             trial.child.stop(0.0)
+
+
+def _same(proposal: Proposal) -> str:
+    """What two trials have in common that cannot but do the same."""
+    return json.dumps({**asdict(proposal), "run": "", "why": ""}, sort_keys=True)
 
 
 def _judged(code: int, logged: bool) -> tuple[How, str]:
