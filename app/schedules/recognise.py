@@ -23,6 +23,7 @@ FLAT = 1e-3
 SAME_LEVEL = 1e-6
 # A cut leaves at most this share of the rate: most halve it or more, while a decay by the epoch keeps 0.9 and more.
 GENTLEST_CUT = 0.85
+LARGEST_RATIO = 1e100
 
 
 def recognise(rate: Curve, planned_steps: float | None = None) -> Schedule | None:
@@ -33,7 +34,8 @@ def recognise(rate: Curve, planned_steps: float | None = None) -> Schedule | Non
     if len(rate) < 2:
         return None
     steps, peak = rate.steps, float(rate.values.max())
-    values = rate.values / peak if peak > 0 else np.ones_like(rate.values)
+    # What is negative is no rate, and so far below a small peak that their ratio would be no number either.
+    values = np.maximum(rate.values, -LARGEST_RATIO * peak) / peak if peak > 0 else np.ones_like(rate.values)
     top = int((values >= 1 - FLAT).argmax())
     # No schedule goes below zero.
     negative = float(values.min()) < 0

@@ -14,12 +14,16 @@ from app.errors import InvalidInput
 from app.schedules.kinds import MOST_CUTS, KindName, Parameters
 from app.schedules.make import course, parsed
 from app.schedules.schedule import Schedule
-from app.schedules.shapes import rms
+from app.schedules.shapes import LEAST_RATE, rms
 
 # RMS distance beyond which the parameters of a kind say something else than what was logged [share of the peak].
 NEAR_ENOUGH = 0.01
 # Errors nearer to one another than rounding makes them are the same, and the sooner, plainer guess is taken.
 SAME_ERROR = 1e-5
+# Below, a warm-up would take longer than any run [share of the peak].
+LEAST_RISE = 1e-7
+# Points that no two numbers fit by chance.
+FEWEST = 4
 Guess = tuple[KindName, dict[str, Any]]
 
 
@@ -41,17 +45,24 @@ def remake(rate: Curve, schedule: Schedule) -> Remade | None:
     """The parameters that make this rate; None where no kind with any comes near it.
 
     rate: what `schedule` was recognised in. Not found: rates that came down by themselves (reduce_on_plateau), cuts by
-    factors that differ, waves, a floor that cuts a fall off; and what a few points leave open.
+    factors that differ, waves, a floor that cuts a fall off; and what a few points leave open. A line that ends above
+    zero is told as the beginning of one that reaches it, and cuts at steps of their own as counted from 0: the points
+    are the same.
     """
-    if schedule.peak <= 0:
+    if schedule.peak <= 0 or len(rate) < FEWEST or rate.values.min() < 0:
         return None
-    found: Remade | None = None
     # Steps are counted from 0, or from the first that was logged.
-    for first in dict.fromkeys((0.0, schedule.first)):
-        for kind, given in _guesses(rate.steps - first, rate.values / schedule.peak, schedule, first):
-            made = _made(rate, schedule.peak, first, kind, given)
-            if made and (found is None or made.error < found.error - SAME_ERROR):
-                found = made
+    guesses = [
+        (first, *guess)
+        for first in dict.fromkeys((0.0, schedule.first))
+        for guess in _guesses(rate.steps - first, rate.values / schedule.peak, schedule, first)
+    ]
+    found: Remade | None = None
+    # Cuts that are told one by one fit whatever is cut, so those that a rule makes come first.
+    for first, kind, given in sorted(guesses, key=lambda guess: "at" in guess[2]):
+        made = _made(rate, schedule.peak, first, kind, given)
+        if made and (found is None or made.error < found.error - SAME_ERROR):
+            found = made
     return found if found and found.error <= NEAR_ENOUGH else None
 
 
@@ -68,18 +79,21 @@ def _guesses(t: FloatArray, values: FloatArray, schedule: Schedule, first: float
     """Kinds with parameters; t: steps of the schedule, values: shares of the peak, both [points]."""
     for warmup in _warmups(t, values):
         if schedule.horizon is not None:
-            yield from _ending(warmup, t, values, schedule, schedule.horizon - first)
+            yield from _ending(warmup, t, values, schedule, first)
         else:
             given = {"steps": max(round(float(t[-1]) + 1), 1), "warmup": warmup}
             yield from _endless(given, t, values, schedule, first)
 
 
-def _ending(warmup: float, t: FloatArray, values: FloatArray, schedule: Schedule, end: float) -> Iterator[Guess]:
+def _ending(warmup: float, t: FloatArray, values: FloatArray, schedule: Schedule, first: float) -> Iterator[Guess]:
     """Those that fall to an end at a step that the shape tells."""
-    low = schedule.peak * float(schedule.course(np.array([schedule.horizon]))[0])
-    given: dict[str, Any] = {"steps": max(round(end), 1), "warmup": warmup, "min_lr": max(low, 0.0)}
+    end, through = (schedule.horizon or 0.0) - first, float(t[-1]) + 1
+    low, so_far = (max(rate, 0.0) for rate in schedule.at(np.array([end, through]) + first).tolist())
+    given: dict[str, Any] = {"steps": max(round(end), 1), "warmup": warmup, "min_lr": low}
     if schedule.kind == "linear":
         yield "linear", given
+        # A line to a floor is the beginning of one to zero, whose end need not be a whole step.
+        yield "linear", {**given, "steps": max(round(through), 1), "min_lr": so_far}
     elif schedule.kind == "warmup_stable_decay":
         hold = float(t[np.flatnonzero(values >= values.max())[-1]])
         for shape in ("linear", "cosine", "sqrt"):
@@ -109,7 +123,7 @@ def _warmups(t: FloatArray, values: FloatArray) -> Iterator[float]:
         yield 0.0
         return
     yield float(t[top])
-    if values[top - 1] > 0:
+    if values[top - 1] > LEAST_RISE:
         yield float((t[top - 1] + 1) / values[top - 1] - 1)
 
 
@@ -127,7 +141,7 @@ def _cuts(given: dict[str, Any], schedule: Schedule, first: float) -> Iterator[G
 def _exponential(given: dict[str, Any], t: FloatArray, values: FloatArray) -> Iterator[Guess]:
     """The factor is a tenth, since it and `every` cannot be told apart: one rate of decay has many of both."""
     top = int(values.argmax())
-    if values[-1] > 0 and values[-1] < values[top]:
+    if LEAST_RATE < values[-1] < values[top]:
         decades = -np.log10(values[-1] / values[top])
         yield "exponential", {**given, "factor": 0.1, "every": float((t[-1] - t[top]) / decades)}
 
