@@ -64,7 +64,8 @@ def sweep(search: Search, count: int, tried: Sequence[float], reading: RateReadi
     low, high = ends
     if reading is not None:
         low, high = _beyond(reading, low, high)
-    many = max(2, count)
+    # At least one a decade, however few are asked for at a time: who asks for one after the other makes the same sweep.
+    many = max(count, 2 + round(math.log10(high / low)))
     wide = [low * (high / low) ** (k / (many - 1)) for k in range(many)]
     rates = [rate for rate in (nearest_rate(search.space, one) for one in wide) if rate is not None]
     known = list(tried)

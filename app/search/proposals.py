@@ -9,7 +9,7 @@ from app.search.answers import Proposal
 from app.search.causes import Cause, read
 from app.search.gain import SEEDS, unsettled
 from app.search.grids import wanted
-from app.search.initial import expected_loss, wrong_start
+from app.search.initial import Expected, wrong_start
 from app.search.looks import Look
 from app.search.places import Placed, fitted_at
 from app.search.ranking import Group, Key, Standing, key_of
@@ -20,9 +20,13 @@ from app.search.space import Configuration
 LOOK_UPDATES, SAMPLE_UPDATES, RATE_UPDATES = 10, 500, 100  # updates
 COARSE_EPOCHS, REFINED_EPOCHS = 3.0, 15.0
 EXAMPLES_A_CLASS, LEAST_SAMPLE, MOST_SAMPLE = 5, 20, 1000  # examples
+MOST_READ = 50  # runs whose reading decides what later ones keep
 SCARCE = 20  # runs in all below which one ramped run looks for the rate instead of a sweep
 TENFOLD = 10.0
 SMALL_HEAD, FAN_IN = "small_output_layer", "kaiming"
+# A first loss far off shows the output layer alone. One that was too wide is rarely the only one, and too wide a hidden
+# layer does not show: it learns a handful of examples all the faster. So every layer is made anew.
+SANE_START = f"{SMALL_HEAD}+{FAN_IN}"
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Desk:
 
     search: Search
     placed: Placed
+    expected: Expected | None
     count: int
     made: list[Proposal] = field(default_factory=list)
 
@@ -38,7 +43,7 @@ class Desk:
         self.taken = {look.run for look in self.placed.looks}
         left = self.count if self.search.most_runs is None else self.search.most_runs - len(self.placed.looks)
         self.room = max(0, min(self.count, left))
-        self.kept = {"initialisation": way} if (way := mended(self.placed)) else {}
+        self.kept = {"initialisation": way} if (way := mended(self.placed, self.expected)) else {}
 
     def put(
         self,
@@ -79,16 +84,15 @@ class Desk:
         return name
 
 
-def mended(placed: Placed) -> str:
+def mended(placed: Placed, expected: Expected | None) -> str:
     """The initialisation that mended a wrong start or a sample that could not be overfitted; later runs keep it."""
     ways = []
-    looks = placed.at(1)
-    if {wrong_start(look, placed.looks) for look in looks} >= {True, False}:
-        ways.append(SMALL_HEAD)
+    if {wrong_start(look, expected) for look in placed.at(1)[:MOST_READ]} >= {True, False}:
+        ways.append(SANE_START)
     samples = placed.at(2)
     fits = [look for look in samples if fitted_at(look) is not None and look.diverged is None]
     others = [look for look in samples if look not in fits and look.over and len(look.train)]
-    if fits and any(read(look, placed.looks).cause == "initialisation" for look in others):
+    if fits and not ways and any(read(look, placed.looks).cause == "initialisation" for look in others):
         ways.append(FAN_IN)
     return "+".join(ways)
 
@@ -98,8 +102,10 @@ def look_at_start(desk: Desk, wrong: bool) -> None:
     settings: dict[str, Any] = {"weight_decay": 0}
     why = "read the loss before the first update, with nothing but the data in it"
     if wrong:
-        settings["initialisation"] = SMALL_HEAD
-        why = "see whether a smaller output layer begins where an untrained model should"
+        settings["initialisation"] = SANE_START
+        why = (
+            "see whether layers scaled by their fan-in, and a small output layer, begin where an untrained model should"
+        )
     desk.put(1, candidates.base(desk.search), why, settings, updates=LOOK_UPDATES)
 
 
@@ -116,19 +122,23 @@ def overfit_sample(desk: Desk) -> None:
         for values in each:
             desk.put(2, values, why, settings, updates=SAMPLE_UPDATES)
         return
-    for look in looks:
-        if look.over:
+    for look in reversed(looks):  # the last ones have the names of the latest proposals
+        if look.over and len(desk.made) < desk.room:
             _after(desk, look, settings)
 
 
 def _after(desk: Desk, look: Look, settings: dict[str, Any]) -> None:
     """What one run that did not overfit its sample asks for."""
-    reading = read(look, desk.placed.looks)
+    reading = read(look, desk.placed.looks, desk.expected)
     factors: dict[Cause, float] = {"rate too high": 1 / TENFOLD, "rate too low": TENFOLD}
     values = {**candidates.base(desk.search), **look.values}
     why = f"{look.run} {reading.words}"
     if reading.cause == "too short":
-        desk.put(2, values, why, settings, updates=2 * max(look.last_step, SAMPLE_UPDATES))
+        _faster(desk, values, why, settings)
+        # Those that run count as well: whoever asks while one trains is not told to make it twice.
+        lengths = [one.length for one in desk.placed.at(2) if one is not look and one.values == look.values]
+        if not lengths or look.length > max(lengths):
+            desk.put(2, values, why, settings, updates=2 * max(look.last_step, SAMPLE_UPDATES))
         return
     if reading.cause == "initialisation":
         desk.put(2, values, why, {**settings, "initialisation": _with(desk, FAN_IN)}, updates=SAMPLE_UPDATES)
@@ -141,8 +151,21 @@ def _after(desk: Desk, look: Look, settings: dict[str, Any]) -> None:
         desk.put(2, {**values, name: wanted}, why, settings, updates=SAMPLE_UPDATES)
 
 
+def _faster(desk: Desk, values: Configuration, why: str, settings: dict[str, Any]) -> None:
+    """The same sample at ten times the rate, where no run had one so high: it may be there sooner."""
+    name = desk.search.space.rate
+    rate = values.get(name or "")
+    if name is None or not isinstance(rate, int | float):
+        return
+    wanted = candidates.nearest_rate(desk.search.space, rate * TENFOLD)
+    tried = [one.rate for one in desk.placed.at(2) if one.rate] + [rate]
+    if wanted is not None and wanted > max(tried) * 2 and all(one.config.get(name) != wanted for one in desk.made):
+        desk.put(2, {**values, name: wanted}, why, settings, updates=SAMPLE_UPDATES)
+
+
 def _with(desk: Desk, way: str) -> str:
-    return "+".join([*filter(None, [desk.kept.get("initialisation", "")]), way])
+    kept = desk.kept.get("initialisation", "")
+    return kept if way in kept.split("+") else "+".join([*filter(None, [kept]), way])
 
 
 def _rates(desk: Desk, middle: Sequence[object]) -> list[float]:
@@ -154,11 +177,10 @@ def _rates(desk: Desk, middle: Sequence[object]) -> list[float]:
 
 
 def _sample_size(desk: Desk) -> int:
-    expected = expected_loss(desk.search, desk.placed.looks)
-    classes = desk.search.num_classes or len(desk.search.class_priors or ())
-    size = min(max(EXAMPLES_A_CLASS * classes, LEAST_SAMPLE), MOST_SAMPLE)
-    known = [look.trial.context.dataset_size for look in desk.placed.looks if look.trial.context.dataset_size]
-    return min([size if expected or classes else LEAST_SAMPLE, *known])
+    facts = [desk.search, *(look.trial.context for look in desk.placed.looks)]
+    classes = max((one.num_classes or len(one.class_priors or ()) for one in facts), default=0)
+    sizes = [look.trial.context.dataset_size for look in desk.placed.looks]
+    return min([max(EXAMPLES_A_CLASS * classes, LEAST_SAMPLE), MOST_SAMPLE, *(size for size in sizes if size)])
 
 
 def find_rate(desk: Desk, reading: RateReading | None) -> None:

@@ -22,6 +22,7 @@ from app.tuning.trial import STATES, Ended, How, Running, Walked
 
 _TICK_S = 0.05
 _LOOK_S = 0.5  # between two looks at a trial; a look costs the service two short requests
+_AHEAD = 8  # proposals that are asked for: the first are run, and the rest may look otherwise by then
 _TRIES = 3  # of one trial that does not end well
 _BARREN = 3  # trials in a row that log nothing: the command is wrong, and not the configuration
 _COMPARED_STEPS = (4, 5)  # of the procedure: there runs compete; before, each is there to show one thing
@@ -128,7 +129,7 @@ class Walk:
             room -= 1
         if not room or not self._asking or self._stop.is_set():
             return
-        coming = self._searches.next(room)
+        coming = self._searches.next(max(room, _AHEAD))
         if (over := self._over(coming)) is not None:
             self._asking = bool(self._running) and not coming.stop  # what still runs may change the answer
             self._walked.why, self._walked.complete = over
