@@ -1,6 +1,7 @@
 """assess(search, trials): the seven steps, what comes next, and how the configurations stand. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.errors import InvalidInput
 from app.search import gain, grids, initial, overfit, overview, rates
@@ -29,15 +30,23 @@ def assess(search: Search, trials: Sequence[Trial], count: int = 8) -> Assessmen
     coarse, refined = (standing(search, placed.at(step), step) for step in (4, 5))
     standings = [one for one in (refined, coarse) if one.groups]
     more = grids.wanted(search, 5)
+    expected = initial.expected_loss(search, placed.looks)
     steps = (
-        initial.report(search, placed),
-        overfit.report(placed),
-        rates.report(placed, rate_ends(search.space)),
+        _passed(initial.report(placed, expected), bool(placed.at(4, 5))),
+        _passed(overfit.report(placed, expected), bool(placed.at(4, 5))),
+        _passed(rates.report(placed, rate_ends(search.space)), bool(standings)),
         grids.report(search, placed, 4, coarse),
         grids.report(search, placed, 5, refined),
         overview.report(search, placed, standings),
         gain.report(placed, standings[0] if standings else None, more),
     )
-    known = Known(search, placed, steps, coarse, refined, more)
+    known = Known(search, placed, expected, steps, coarse, refined, more)
     ranking = tuple(row for one in standings for row in ranked(search, one))
     return Assessment(steps=steps, next=following(known, count), ranking=ranking, places=placed.places)
+
+
+def _passed(report: StepReport, by_later_steps: bool) -> StepReport:
+    """A step that is not answered and, for later ones have runs, not asked for any more."""
+    if report.status != "open" or not by_later_steps:
+        return report
+    return replace(report, status="skipped", says=f"{report.says} Later steps have runs, so it is not asked for.")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.search.initial import wrong_start
+from app.search.initial import Expected, wrong_start
 from app.search.looks import LEAST_FALL, SURE, Look
 from app.signals.noise import scatter
 from app.signals.smoothing import running_median
@@ -31,16 +31,16 @@ class Reading:
     words: str
 
 
-def read(look: Look, others: Sequence[Look]) -> Reading:
+def read(look: Look, others: Sequence[Look], expected: Expected | None) -> Reading:
     """Why a run did not get there. others: every run of the search, for what happened at other rates."""
     rest = [one for one in others if one.run != look.run and one.rate and look.rate]
     if look.diverged is not None:
-        return _diverged(look, look.diverged, rest, others)
+        return _diverged(look, look.diverged, rest, expected)
     fall = look.fall()
     if fall is None:
         return Reading("too short", f"has {len(look.view.train)} finite points of train/loss, too few to say why")
     if not fall.significant:
-        return _flat(look, rest, others)
+        return _flat(look, rest, expected)
     if _stood_still(look):
         return Reading(
             "initialisation", "stood still at first and then fell: a bad initialisation is the prime suspect"
@@ -61,13 +61,13 @@ def _late_share(look: Look) -> float:
     return (before - after) / before if before > 0 else 0.0
 
 
-def _diverged(look: Look, at: float, rest: Sequence[Look], others: Sequence[Look]) -> Reading:
+def _diverged(look: Look, at: float, rest: Sequence[Look], expected: Expected | None) -> Reading:
     rate = look.rate or 0.0
     gone = f"diverged at step {at:g}"
     if len(look.view.train.through(at)) <= (1 if at == look.train.steps[0] else 0):
         return Reading("initialisation", f"{gone}, before any update: the initialisation or the inputs are wrong")
     lower = [one for one in rest if (one.rate or 0.0) <= rate / OTHER]
-    if trained := [one for one in lower if _learns(one)]:
+    if trained := [one for one in lower if one.learns]:
         best = max(trained, key=lambda one: one.rate or 0.0)
         words = f"{gone} at a rate of {rate:.3g}, while {best.run} trains at {best.rate:.3g}: the rate was too high"
         return Reading("rate too high", words)
@@ -76,7 +76,7 @@ def _diverged(look: Look, at: float, rest: Sequence[Look], others: Sequence[Look
             f"{gone} at a rate of {rate:.3g}, and {far[0].run} at {far[0].rate:.3g} too: not the rate alone is wrong"
         )
         return Reading("initialisation", f"{words}, look at the initialisation and the scale of the inputs")
-    if wrong_start(look, others):
+    if wrong_start(look, expected):
         return Reading("initialisation", f"{gone}, and did not begin where a sane model does: initialisation first")
     before = look.view.train.through(at)
     head = before.values[: max(1, len(before) * 2 // 3)]
@@ -86,13 +86,13 @@ def _diverged(look: Look, at: float, rest: Sequence[Look], others: Sequence[Look
     return Reading("unknown", f"{gone}: too high a rate or a bad initialisation, the runs cannot tell which; {tenth}")
 
 
-def _flat(look: Look, rest: Sequence[Look], others: Sequence[Look]) -> Reading:
+def _flat(look: Look, rest: Sequence[Look], expected: Expected | None) -> Reading:
     flat = f"does not go down in {look.last_step:g} steps"
     known = _flat_beside(look.rate or 0.0, flat, rest)
     if known is not None:
         return known
     rate, loss = look.rate, look.view.train
-    if wrong_start(look, others):
+    if wrong_start(look, expected):
         return Reading("initialisation", f"{flat}, and did not begin where a sane model does: initialisation first")
     fall = look.fall()
     if fall is not None and fall.certainty >= SURE and 0 < fall.share < LEAST_FALL:
@@ -108,23 +108,18 @@ def _flat_beside(rate: float, flat: str, rest: Sequence[Look]) -> Reading | None
     """What runs at other rates say of one that is flat at this; None when they say nothing."""
     higher = [one for one in rest if (one.rate or 0.0) >= rate * OTHER]
     lower = [one for one in rest if (one.rate or 0.0) <= rate / OTHER]
-    if trained := [one for one in higher if _learns(one)]:
+    if trained := [one for one in higher if one.learns]:
         best = min(trained, key=lambda one: one.rate or 0.0)
         words = f"{flat} at a rate of {rate:.3g}, while {best.run} learns at {best.rate:.3g}: the rate was too low"
         return Reading("rate too low", words)
-    if trained := [one for one in lower if _learns(one)]:
+    if trained := [one for one in lower if one.learns]:
         best = max(trained, key=lambda one: one.rate or 0.0)
         words = f"{flat} at a rate of {rate:.3g}, while {best.run} learns at {best.rate:.3g}: the rate was too high"
         return Reading("rate too high", words)
-    if far := [one for one in higher if (one.rate or 0.0) >= rate * FAR and one.diverged is None and not _learns(one)]:
+    if far := [one for one in higher if (one.rate or 0.0) >= rate * FAR and one.diverged is None and not one.learns]:
         words = f"{flat} at a rate of {rate:.3g}, nor does {far[0].run} at {far[0].rate:.3g}"
         return Reading("initialisation", f"{words}: a bad initialisation, or labels or gradients that do not arrive")
     return None
-
-
-def _learns(look: Look) -> bool:
-    fall = look.fall()
-    return look.diverged is None and fall is not None and fall.significant
 
 
 def _stood_still(look: Look) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.search import proposals
 from app.search.answers import NAMES, Next, StepReport
 from app.search.gain import expected_gain, unsettled
+from app.search.initial import Expected
 from app.search.overview import edges
 from app.search.places import Placed
 from app.search.proposals import Desk
@@ -20,6 +21,7 @@ class Known:
 
     search: Search
     placed: Placed
+    expected: Expected | None
     steps: Sequence[StepReport]
     coarse: Standing
     refined: Standing
@@ -29,7 +31,7 @@ class Known:
 def following(known: Known, count: int) -> Next:
     """The first step that is not answered, with the runs that it needs."""
     search, placed = known.search, known.placed
-    desk = Desk(search, placed, count)
+    desk = Desk(search, placed, known.expected, count)
     if search.most_runs is not None and len(placed.looks) >= search.most_runs:
         return _spent(known, search.most_runs)
     report = _unanswered(known)
@@ -50,18 +52,18 @@ def following(known: Known, count: int) -> Next:
 def _unanswered(known: Known) -> StepReport | None:
     """The first of steps 1 to 5 that stands in the way; None when all that is left is to go on or stop.
 
-    What comes before a step is not asked for any more once that step has runs: whoever began with a grid goes on there.
+    The first two are not asked for any more once there are runs of steps 4 and 5: who began with a grid goes on there.
     """
-    first, second, third, fourth, fifth = known.steps[:5]
-    wants = [report.status in ("open", "failed") for report in known.steps]
     beyond = bool(known.placed.at(4, 5))
-    if wants[0] and not beyond and not _start_cannot_be_read(first, known.placed):
-        return first
-    if wants[1] and not beyond:
-        return second
-    if wants[2] and not known.coarse.groups and not known.placed.at(5) and known.search.space.rate is not None:
-        return third
-    return fourth if wants[3] else fifth if wants[4] else None
+    for report in known.steps[:5]:
+        if report.status not in ("open", "failed") or (report.number <= 2 and beyond):
+            continue
+        if report.number == 3 and (known.coarse.groups or known.refined.groups):
+            continue
+        if report.number == 1 and _start_cannot_be_read(report, known.placed):
+            continue
+        return report
+    return None
 
 
 def _spent(known: Known, most_runs: int) -> Next:
@@ -105,7 +107,8 @@ def _go_on(known: Known, desk: Desk) -> Next:
         proposals.refine(desk, standing)
         if desk.made:
             return Next(search_step=5, name=NAMES[4], why=known.steps[6].says, stop=False, proposals=tuple(desk.made))
-    why = known.steps[6].says + _picked(known)
+    why = known.steps[6].says if gain else "Every configuration of the space has been refined."
+    why += _picked(known)
     return Next(search_step=7, name=name, why=why, stop=True, proposals=())
 
 

@@ -22,6 +22,7 @@ from scipy.special import binom
 from app.curves.curve import FloatArray
 from app.rules.verdict import Evidence
 from app.search.answers import NAMES, StepReport
+from app.search.looks import counted
 from app.search.places import Placed
 from app.search.ranking import Group, Standing
 
@@ -89,8 +90,11 @@ def report(placed: Placed, standing: Standing | None, more: int) -> StepReport:
     if gain is None:
         few = len(standing.groups) < LEAST_CONFIGURATIONS
         missing = f"{LEAST_CONFIGURATIONS} refined configurations" if few else "the leaders with other seeds"
-        why = "there are too few configurations" if few else "no configuration was run with several seeds"
-        says = f"Whether another round pays cannot be told: {why}, so what noise makes is not known."
+        says = "Whether another round pays cannot be told: "
+        if few:
+            says += f"{counted(len(standing.groups), 'configuration')} of {LEAST_CONFIGURATIONS} were refined."
+        else:
+            says += "no configuration was run with several seeds, so what noise makes is not known."
         return StepReport(
             number=7, name=NAMES[6], status="open", says=says, runs=runs, inferred=inferred, missing=missing
         )

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from app.rules.verdict import Evidence
 from app.search.answers import NAMES, Status, StepReport
-from app.search.looks import Look, named
-from app.search.parameters import Choice, Integer
+from app.search.looks import Look, counted, named
+from app.search.parameters import Choice, Integer, Value, as_number
 from app.search.places import Placed
 from app.search.ranking import Standing, key_of
 from app.search.search import Search
@@ -73,7 +73,7 @@ def _status(
     if search_step == 4 and placed.at(5):
         return ("done" if standing.groups else "skipped"), None
     wait = f", {running} of them on their way" if running else ""
-    return "open", f"{aim - have} more configurations{wait}"
+    return "open", f"{counted(aim - have, 'configuration')} more{wait}"
 
 
 def _words(
@@ -81,13 +81,13 @@ def _words(
 ) -> str:
     if not looks:
         return "No run yet."
-    says = f"{have} configurations have ended; {aim} make this step."
+    says = f"{counted(have, 'configuration')} ended so far; {aim} make this step."
     if not standing.groups:
         return f"{says} Of none is there a finite {search.metric} to compare." if ended else says
     best, scale = standing.groups[0], standing.scale
     says += f" The best, {_config(best.values)}, reaches {search.metric} {scale.level(best.score):.4g}"
     rivals = len(standing.leaders) - 1
-    says += f"; {rivals} others are not told from it by noise." if rivals else "."
+    says += f"; noise does not tell it from {counted(rivals, 'other')}." if rivals else "."
     if standing.lost:
         says += f" {named(standing.lost)} diverged or logged nothing finite."
     if odd := [look for look in ended if len(look.values) < len(search.space.parameters)]:
@@ -101,7 +101,12 @@ def _words(
 
 
 def _config(values: Configuration) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    return ", ".join(f"{name} {_short(value)}" for name, value in values.items())
+
+
+def _short(value: Value) -> str:
+    number = as_number(value)
+    return str(value) if number is None else f"{number:.4g}"
 
 
 def _faded(look: Look) -> bool:

@@ -21,6 +21,7 @@ from app.search.search import Search
 from app.signals.noise import scatter
 
 LIMITS = WrongInitialLossParams()
+MOST_READ = 200  # runs: where there are thousands, the first by name speak for all
 FIRST_POINTS, NOISE = 20, 3.0  # points that show the noise of the start; how much of it is allowed for [noise units]
 HALVED = (0.4, 0.6)  # of the targets' variance: what 0.5 (y - t)^2 gives
 
@@ -80,18 +81,16 @@ def start_of(look: Look, expected: Expected) -> Start | None:
     return Start(look, initial.value, low, ratio * expected.high + noise)
 
 
-def wrong_start(look: Look, looks: Sequence[Look]) -> bool | None:
+def wrong_start(look: Look, expected: Expected | None) -> bool | None:
     """Whether a run began where no sane initialisation does; None when it cannot be told."""
-    expected = expected_loss(look.search, looks)
     start = start_of(look, expected) if expected else None
     return None if start is None else not start.sane
 
 
-def report(search: Search, placed: Placed) -> StepReport:
+def report(placed: Placed, expected: Expected | None) -> StepReport:
     """What the runs say about the initial loss: those of step 1, else whatever run logged its start."""
     looks = placed.at(1) or [look for look in placed.looks if look.decay in (0, None)] or placed.looks
-    expected = expected_loss(search, placed.looks)
-    logged = [look for look in looks if len(look.train)]
+    logged = [look for look in looks if len(look.train)][:MOST_READ]
     if expected is None or not logged:
         return _unanswered(placed, logged, expected)
     starts = [start for start in (start_of(look, expected) for look in logged) if start is not None]

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from app.curves.curve import Curve, Curves, FloatArray
+from app.curves.curve import Curve, Curves
 from app.search.parameters import as_number
 from app.search.search import Search
 from app.search.space import Configuration
@@ -15,7 +15,7 @@ from app.search.trial import Trial
 from app.signals.explosion import non_finite
 from app.signals.noise import scatter
 from app.signals.start import InitialLoss, first_level, initial_loss
-from app.signals.trailing import trailing_trend
+from app.signals.trend import trend
 from app.signals.view import View
 
 EMPTY = np.zeros(0)
@@ -53,6 +53,7 @@ class Look:
     def __init__(self, search: Search, trial: Trial) -> None:
         self.search, self.trial = search, trial
         self.run = trial.run
+        self._falls: dict[float, Fall | None] = {}
         self.values: Configuration = search.space.read(trial.config)
 
     @cached_property
@@ -135,7 +136,15 @@ class Look:
 
     def fall(self, through: float = math.inf) -> Fall | None:
         """The fall of train loss over its steps up to `through`; None for fewer than four finite points."""
-        return fall_of(self.view.train.through(through))
+        if through not in self._falls:
+            self._falls[through] = fall_of(self.view.train.through(through))
+        return self._falls[through]
+
+    @property
+    def learns(self) -> bool:
+        """Whether its train loss fell significantly and stayed finite."""
+        fall = self.fall()
+        return self.diverged is None and fall is not None and fall.significant
 
 
 def fall_of(loss: Curve) -> Fall | None:
@@ -144,22 +153,30 @@ def fall_of(loss: Curve) -> Fall | None:
     if size < LEAST_POINTS:
         return None
     width = max(1, round(ENDS * size)) if size < 20 else max(4, round(ENDS / 2 * size))
-    start, end = _level(loss.values[:width], first=True), _level(loss.values[-width:])
+    # A loss falls fastest at first, so only the first three points speak for the start.
+    start, end = float(np.sort(loss.values[:3])[1]), float(loss.values[-width:].mean())
     if start <= 0:
         return None
     noise = scatter(loss.values)
-    certainty = float(trailing_trend(loss.steps, loss.values, 1.0).fall_certainty[-1])
-    return Fall((start - end) / start, certainty, start, end, noise / math.sqrt(width), size)
+    return Fall((start - end) / start, _certainty(loss), start, end, noise / math.sqrt(width), size)
 
 
-def _level(values: FloatArray, first: bool = False) -> float:
-    """Where a stretch begins or ends: its first points fall fast, so only the first few speak for the start."""
-    return float(np.median(values[:3])) if first else float(values.mean())
+def _certainty(loss: Curve) -> float:
+    """How surely a straight line through the points falls, as a normal deviate: Wallace's (1959) of Student's t."""
+    line, free = trend(loss.steps, loss.values), len(loss) - 2
+    t = min(max(line.change_in_errors, -1e9), 1e9)
+    deviate = (8 * free + 1) / (8 * free + 3) * math.sqrt(free * math.log1p(t * t / free))
+    return -math.copysign(deviate, t) if t else 0.0
 
 
 def looks_at(search: Search, trials: Sequence[Trial]) -> list[Look]:
     """The trials in the order of their names, so that nothing depends on the order of arrival."""
     return [Look(search, trial) for trial in sorted(trials, key=lambda trial: trial.run)]
+
+
+def counted(many: int, noun: str) -> str:
+    """A number with its noun, in the plural unless it is one."""
+    return f"{many} {noun}" if many == 1 else f"{many} {noun}s"
 
 
 def named(looks: Sequence[Look], most: int = 3) -> str:

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from app.rules.verdict import Evidence
 from app.search.answers import NAMES, Status, StepReport
 from app.search.causes import read
-from app.search.looks import Look, named
+from app.search.initial import Expected
+from app.search.looks import Look
 from app.search.places import Placed, fitted_at
 
+SHOWN, MOST_READ = 3, 200  # runs that are spoken of, and that are looked at for the best of them
 
-def report(placed: Placed) -> StepReport:
+
+def report(placed: Placed, expected: Expected | None) -> StepReport:
     """What the runs of step 2 say; without any, whether a later run fits even its whole training data."""
     looks = [look for look in placed.at(2) if len(look.train)]
     if not looks:
@@ -18,10 +21,10 @@ def report(placed: Placed) -> StepReport:
     if reached:
         return _reached(placed, looks, min(reached, key=lambda pair: (pair[0], pair[1].run)))
     ended = [look for look in looks if look.over]
-    readings = [(look, read(look, placed.looks)) for look in ended or looks]
+    readings = [(look, read(look, placed.looks, expected)) for look in (ended or looks)[-SHOWN:]]
     status: Status = "failed" if ended else "open"
-    says = " ".join(f"{look.run} {reading.words}." for look, reading in readings[-3:])
-    best = min((fall.end / fall.start for look in looks if (fall := look.fall())), default=None)
+    says = " ".join(f"{look.run} {reading.words}." for look, reading in readings)
+    best = min((fall.end / fall.start for look in looks[-MOST_READ:] if (fall := look.fall())), default=None)
     return StepReport(
         number=2,
         name=NAMES[1],
@@ -52,11 +55,11 @@ def _reached(placed: Placed, looks: Sequence[Look], first: tuple[float, Look]) -
 
 def _elsewhere(placed: Placed) -> StepReport:
     whole = [look for look in placed.at(3, 4, 5) if fitted_at(look) is not None]
-    falling = [look for look in placed.at(4, 5) if (fall := look.fall()) is not None and fall.significant]
+    falling = [look for look in placed.at(4, 5) if look.learns]
     if whole or falling:
         looks = whole or falling
         how = "fits its whole training data" if whole else "learns on the whole training data"
-        says = f"No run overfits a small sample, but {named(looks, 1)} {how}, so the code and the data work."
+        says = f"No run overfits a small sample, but {looks[0].run} {how}, so the code and the data work."
         return StepReport(
             number=2,
             name=NAMES[1],

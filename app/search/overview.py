@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.rules.verdict import Evidence
 from app.search.answers import NAMES, StepReport
-from app.search.looks import Look
+from app.search.looks import Look, counted
 from app.search.parameters import Choice, Integer, LogUniform, as_number
 from app.search.places import Placed
 from app.search.ranking import Group, Standing
@@ -46,7 +46,7 @@ def report(search: Search, placed: Placed, standings: Sequence[Standing]) -> Ste
     counts = count(looks)
     says = [_finding(rule, many, len(looks)) for rule, many in counts]
     if not says:
-        says = [f"None of the {len(looks)} runs shows a pathology."]
+        says = [f"None of {counted(len(looks), 'run')} shows a pathology."]
     if standings:
         says += [_edge(edge) for edge in edges(search, standings[0])]
     return StepReport(
@@ -74,8 +74,8 @@ def edges(search: Search, standing: Standing) -> list[Edge]:
     found = []
     for name in search.space.parameters:
         sides = [_side(search, name, group) for group in standing.leaders]
-        best = sides[0]
-        if best is not None and 2 * sides.count(best) > len(sides):
+        best, tried = sides[0], {group.values[name] for group in standing.groups}
+        if best is not None and len(tried) > 1 and 2 * sides.count(best) > len(sides):
             value = as_number(standing.groups[0].values[name])
             found.append(Edge(name, best, value if value is not None else 0.0))
     return found
@@ -102,7 +102,7 @@ def _side(search: Search, name: str, group: Group) -> bool | None:
 
 
 def _finding(rule: str, many: int, of: int) -> str:
-    how = f"{many} of {of} runs: {rule.replace('_', ' ')}"
+    how = f"{many} of {counted(of, 'run')}: {rule.replace('_', ' ')}"
     if many >= COMMON * of:
         return f"{how}, so it is the search's own: {ADVICE.get(rule, 'see their diagnoses')}."
     return f"{how}."

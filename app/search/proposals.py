@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.rules.context import Context
 from app.search import candidates
 from app.search.answers import Proposal
 from app.search.causes import Cause, read
@@ -92,7 +93,7 @@ def mended(placed: Placed, expected: Expected | None) -> str:
     samples = placed.at(2)
     fits = [look for look in samples if fitted_at(look) is not None and look.diverged is None]
     others = [look for look in samples if look not in fits and look.over and len(look.train)]
-    if fits and not ways and any(read(look, placed.looks).cause == "initialisation" for look in others):
+    if fits and not ways and any(read(look, placed.looks, expected).cause == "initialisation" for look in others):
         ways.append(FAN_IN)
     return "+".join(ways)
 
@@ -177,7 +178,7 @@ def _rates(desk: Desk, middle: Sequence[object]) -> list[float]:
 
 
 def _sample_size(desk: Desk) -> int:
-    facts = [desk.search, *(look.trial.context for look in desk.placed.looks)]
+    facts: list[Search | Context] = [desk.search, *(look.trial.context for look in desk.placed.looks)]
     classes = max((one.num_classes or len(one.class_priors or ()) for one in facts), default=0)
     sizes = [look.trial.context.dataset_size for look in desk.placed.looks]
     return min([max(EXAMPLES_A_CLASS * classes, LEAST_SAMPLE), MOST_SAMPLE, *(size for size in sizes if size)])

@@ -1,9 +1,9 @@
 """Step 3: the learning rate that makes the loss fall significantly within about 100 updates.
 
 From a sweep, several short runs at constant rates, or from one run whose rate grows. "Significantly" is a fall of at
-least 2 % of the start that scatter would make once in 700 flat runs (`looks.Fall`). Of a sweep the best rate is the one
-with the lowest train loss; those whose loss is as low within three standard errors work as well, and the largest
-of them is named as the upper end. The edge lies between the highest rate that did not diverge and the lowest that did.
+least 2 % of the start that scatter would make once in 700 flat runs (`looks.Fall`). Of a sweep the best rate is the
+middle one of those with the lowest train loss, within three standard errors. The loss diverges from the lowest rate on
+above which every other diverged as well.
 """
 
 import math
@@ -30,12 +30,14 @@ BELOW_LOWEST = 0.1 ** (1 / 2)  # of the ramp's rate of the lowest loss: half a d
 class RateReading:
     """What is known of the learning rate.
 
-    best: None when none works. low, high: the lowest and the highest rate that works. edge: the lowest that diverged,
-    None when none did. tried: the lowest and the highest rate tried. how: what it was read from. fall: at the best
-    rate [share of the start]; certainty of it [normal deviate].
+    best: None when none works. alike: the ends of the rates that noise does not tell from it. low, high: the lowest and
+    the highest rate that works. edge: the lowest that diverged, None when none did. tried: the lowest and the highest
+    rate tried. how: what it was read from. fall: at the best rate [share of the start]; certainty of it [normal
+    deviate].
     """
 
     best: float | None
+    alike: tuple[float, float] | None
     low: float | None
     high: float | None
     edge: float | None
@@ -73,6 +75,9 @@ def read_rates(placed: Placed) -> RateReading | None:
 def report(placed: Placed, space_ends: tuple[float, float] | None) -> StepReport:
     """What the runs say about the rate. space_ends: the lowest and the highest rate of the space."""
     reading = read_rates(placed)
+    if reading is None and space_ends is None:
+        says = "The space of the search names no learning rate."
+        return StepReport(number=3, name=NAMES[2], status="skipped", says=says)
     if reading is None:
         tried = sorted({look.rate for look in placed.at(3) if look.rate})
         says = (
@@ -134,7 +139,7 @@ def read_sweep(looks: Sequence[Look]) -> RateReading | None:
     edge = next(
         (one.rate for one in tried if one.diverged and all(o.diverged for o in tried if o.rate > one.rate)), None
     )
-    best = min(works, key=lambda pair: pair[1].end, default=None)
+    best, alike = _best(works)
     strongest = max((one.fall for one in tried if one.fall), key=lambda fall: fall.share, default=None)
     speaking = best[1] if best else strongest
     return RateReading(
@@ -143,11 +148,23 @@ def read_sweep(looks: Sequence[Look]) -> RateReading | None:
         high=works[-1][0] if works else None,
         edge=edge,
         tried=(tried[0].rate, tried[-1].rate),
+        alike=alike,
         how=f"{len(tried)} rates over the first {through:g} steps",
         fall=speaking.share if speaking else 0.0,
         certainty=speaking.certainty if speaking else 0.0,
         runs=tuple(sorted(look.run for look in looks)),
     )
+
+
+def _best(works: Sequence[tuple[float, Fall]]) -> tuple[tuple[float, Fall] | None, tuple[float, float] | None]:
+    """The middle one of the rates whose loss noise does not tell from the lowest, and the ends of those."""
+    if not works:
+        return None, None
+    lowest = min((fall for _, fall in works), key=lambda fall: fall.end)
+    alike = [
+        (rate, fall) for rate, fall in works if fall.end - lowest.end <= SURE * math.hypot(fall.error, lowest.error)
+    ]
+    return alike[(len(alike) - 1) // 2], (alike[0][0], alike[-1][0])
 
 
 def _tried(rate: float, runs: Sequence[Look], through: float) -> _Tried:
@@ -196,6 +213,7 @@ def read_ramp(look: Look) -> RateReading | None:
     high = float(rates[lowest]) if works else None
     return RateReading(
         best=max(low, BELOW_LOWEST * high) if low is not None and high is not None else None,
+        alike=None,
         low=low,
         high=high,
         edge=edge,
@@ -217,7 +235,9 @@ def _words(reading: RateReading) -> str:
             f"fall is {reading.fall:.1%} at {reading.certainty:.1f} of {SURE:g} normal deviates."
         )
     edge = f"; it diverges from {reading.edge:.3g} on" if reading.edge else "; no rate tried diverges"
+    first, last = reading.alike or (reading.best, reading.best)
+    equal = f", as any from {first:.3g} to {last:.3g} does within noise" if first < last else ""
     return (
-        f"{reading.best:.3g} makes the loss fall most, by {reading.fall:.0%} ({reading.how}); it falls significantly "
-        f"from {reading.low:.3g} to {reading.high:.3g}{edge}."
+        f"{reading.best:.3g} makes the loss fall most, by {reading.fall:.0%}{equal} ({reading.how}); "
+        f"it falls significantly from {reading.low:.3g} to {reading.high:.3g}{edge}."
     )

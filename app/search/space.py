@@ -43,9 +43,18 @@ class Space:
         return next((name for name, parameter in self.parameters.items() if parameter.role == role), None)
 
     def read(self, config: Mapping[str, object]) -> Configuration:
-        """The values that a posted configuration has for the parameters; those that it lacks or nests are left out."""
-        found = {name: value_at(config, name) for name in self.parameters}
-        return {name: value for name, value in found.items() if value is None or isinstance(value, str | int | float)}
+        """The values that a posted configuration has for the parameters.
+
+        Left out: what it lacks, what is no scalar, and for a range what is no finite number.
+        """
+        found: Configuration = {}
+        for name, parameter in self.parameters.items():
+            value = value_at(config, name)
+            if as_number(value) is not None or (
+                isinstance(parameter, Choice) and (value is None or isinstance(value, str | bool))
+            ):
+                found[name] = value  # type: ignore[assignment]
+        return found
 
     def nested(self, configuration: Mapping[str, Value]) -> dict[str, Any]:
         """A configuration as a job takes it: dotted names as nested objects."""
