@@ -146,11 +146,16 @@ def _fenced(levels: Sequence[float]) -> list[float]:
     return [fence if math.isnan(level) else min(level, fence) for level in levels]
 
 
+def is_installed() -> bool:
+    """Whether what computes it is there."""
+    return find_spec("optuna") is not None and find_spec("sklearn") is not None
+
+
 def _asked(
     space: Space, varied: Sequence[str], inner: Sequence[Row], levels: Sequence[float], seed: int
 ) -> dict[str, list[float]]:
     """What the process answers to these rows."""
-    if find_spec("optuna") is None or find_spec("sklearn") is None:
+    if not is_installed():
         raise MissingExtra("importance is computed by Optuna and scikit-learn; run: pip install 'curvewise[search]'")
     options = [len(one.options) if isinstance(one := space.parameters[name], Choice) else None for name in varied]
     question = {
