@@ -17,7 +17,7 @@ from urllib.parse import quote
 from anyio import to_thread
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import UNLIMITED, Access, Role, access_in, let_in
 from app.api.mlflow.answers import on_curvewise_error as in_mlflows_words
@@ -33,6 +33,7 @@ from app.tokens import Tokens
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READ = frozenset({b"host", b"origin", b"authorization", b"cookie", b"accept"})
+_SNIFFING = (b"x-content-type-options", b"nosniff")
 _REFUSED_AFTER_S = 0.25
 _MAY: Mapping[Role, str] = {"read": "read", "write": "read and write", "admin": "do everything"}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -55,6 +56,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        send = _unsniffed(send)
         headers = _headers(scope)
         try:
             self._check_where_from(scope["method"], headers)
@@ -161,6 +163,19 @@ async def _refusal(scope: Scope, headers: Mapping[bytes, str], error: CurvewiseE
         there = quote(scope["path"]) + (f"?{query}" if query else "")
         return RedirectResponse(f"/login?next={quote(there, safe='')}", 303)
     return await answer(Request(scope), error)
+
+
+def _unsniffed(send: Send) -> Send:
+    """No browser takes a reply for another type than it says, as the names in it could make it."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = message.get("headers", ())
+            if _SNIFFING not in headers:
+                message["headers"] = [*headers, _SNIFFING]
+        await send(message)
+
+    return sending
 
 
 def _headers(scope: Scope) -> Mapping[bytes, str]:
