@@ -28,7 +28,7 @@ router = APIRouter(tags=["schedules"])
 MOST_VALUES = 100_000
 _LISTS = frozenset({"at"})
 _POINTS_READ = 4096  # of a logged rate
-_Parameters = dict[str, float | str | list[float]]
+_Parameters = dict[str, int | float | str | list[float]]
 
 
 class ParameterOut(Out):
