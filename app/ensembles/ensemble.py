@@ -127,7 +127,7 @@ class _Sum:
         self.metric: Metric = "squared_error" if like.kind == "values" else "log_loss"
         self.task: Task = "regression" if like.kind == "values" else "classification"
         self._targets = like.targets
-        self._fingerprint = like.fingerprint()
+        self._plain = like.plain_targets
         self._total = np.zeros(like.predictions.shape)
         self._own = np.zeros(like.examples)  # probability of the true class, with its floor
         self._members = 0
@@ -140,7 +140,7 @@ class _Sum:
             return f"it predicts {other.classes} classes, and the first member {self.classes}"
         if other.examples != self.examples:
             return f"it predicts {other.examples} examples, and the first member {self.examples}"
-        if other.fingerprint() != self._fingerprint:
+        if not np.array_equal(other.plain_targets, self._plain):
             return "its targets are not those of the first member: predict the same examples in the same order"
         return None
 

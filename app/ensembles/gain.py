@@ -17,6 +17,7 @@ UNITS: dict[Metric, str] = {"log_loss": "nats", "squared_error": "target unit sq
 FEWEST_EXAMPLES = 20
 CONFIDENCE = 0.95
 FOLDS = 10
+GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +73,11 @@ def honest_best(scores: FloatArray) -> FloatArray:
 
 
 def _folds(examples: int) -> NDArray[np.intp]:
-    """Which fold each example is in: always alike, and drawn, for validation sets are often sorted by class."""
-    return np.random.default_rng(0).permutation(examples) % FOLDS
+    """Which fold each example is in: spread evenly over every stretch of them, which may be of one class.
+
+    Multiples of the golden ratio, without their whole part, never fall into step with the order of the examples.
+    """
+    return np.floor(FOLDS * (np.arange(examples) * GOLDEN % 1)).astype(np.intp)
 
 
 def _gain(metric: Metric, over: Over, difference: FloatArray) -> Gain:

@@ -1,6 +1,5 @@
 """What one checkpoint predicts for every validation example, checked: an array each of predictions and targets."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -48,11 +47,10 @@ class Predictions:
         dtype = np.float64 if self.kind == "logits" else self.predictions.dtype
         return float(np.finfo(dtype).eps)
 
-    def fingerprint(self) -> str:
-        """The same for the same targets in the same order, in whatever precision above single they were sent."""
-        targets = self.targets.astype("<f4" if self.kind == "values" else "<i8")
-        about = f"{'values' if self.kind == 'values' else 'classes'} {self.targets.shape} ".encode()
-        return hashlib.sha256(about + np.ascontiguousarray(targets).tobytes()).hexdigest()[:32]
+    @property
+    def plain_targets(self) -> Array:
+        """Equal for equal targets, in whatever precision above single and order of bytes they were sent."""
+        return np.ascontiguousarray(self.targets, dtype="<f4" if self.kind == "values" else "<i8")
 
     def blocks(self) -> Iterator[tuple[slice, FloatArray]]:
         """Some examples at a time, as float64: probabilities that add up to one, or values."""

@@ -46,20 +46,6 @@ def test_blocks_hold_all_examples_once() -> None:
     assert np.concatenate([np.arange(2500)[part] for part in parts]).tolist() == list(range(2500))
 
 
-def test_a_fingerprint_is_of_the_targets_and_not_of_how_they_were_sent() -> None:
-    def printed(targets: Array) -> str:
-        return checked({"probabilities": PROBABILITIES, "targets": targets}).fingerprint()
-
-    assert printed(TARGETS) == printed(TARGETS.astype(">i2")) == printed(TARGETS.astype("u8"))
-    assert printed(TARGETS) != printed(np.roll(TARGETS, 1))
-    values = RNG.normal(size=9)
-    one, other = (checked({"values": values, "targets": values.astype(dtype)}) for dtype in ("f8", "f4"))
-    assert one.fingerprint() == other.fingerprint()
-    whole = checked({"values": np.zeros(2), "targets": np.array([0, 1])})
-    classes = checked({"logits": np.zeros((2, 2)), "targets": np.array([0, 1])})
-    assert whole.fingerprint() != classes.fingerprint()
-
-
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [

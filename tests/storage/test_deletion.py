@@ -7,15 +7,17 @@ import pytest
 from sqlalchemy import func, select
 
 from app.curves.points import Points
+from app.ensembles.predictions import checked
 from app.errors import UnknownRun
-from app.storage import chunks, compaction, deletion, mlflow, runs
+from app.storage import chunks, compaction, deletion, mlflow, predictions, runs
 from app.storage.chunks import Batch, Known
 from app.storage.database import Database
 from app.storage.tables import attempts, bins, curves, mlflow_assets, projects
 from app.storage.tables import chunks as chunk_table
+from app.storage.tables import predictions as prediction_table
 from app.storage.tables import runs as run_table
 
-TABLES = (projects, run_table, curves, attempts, chunk_table, bins, mlflow_assets)
+TABLES = (projects, run_table, curves, attempts, chunk_table, bins, mlflow_assets, prediction_table)
 
 
 def open_run(database: Database, project: str, name: str, batches: int = 3) -> int:
@@ -94,7 +96,7 @@ def test_a_name_is_free_at_once_and_the_new_run_has_nothing_of_the_old(database:
     newest = open_run(database, "p", "r", batches=1)
     erase(database)
     one_each = dict.fromkeys(("projects", "runs", "curves", "attempts", "chunks", "mlflow_assets"), 1)
-    assert rows(database) == {**one_each, "bins": 0}
+    assert rows(database) == {**one_each, "bins": 0, "predictions": 0}
     with database.reading() as connection:
         assert len(chunks.read(connection, newest, ["loss"])["loss"]) == 10
 
@@ -129,6 +131,21 @@ def test_a_long_run_goes_in_slices_of_bounded_size(database: Database, monkeypat
     while deletion.erase_some(database):
         left.append(rows(database)["chunks"])
     assert left == [3, 1, 0]
+
+
+def test_predictions_go_in_slices_too(database: Database) -> None:
+    run_id = open_run(database, "p", "r", batches=1)
+    found = checked({"values": np.zeros(3), "targets": np.ones(3)})
+    with database.writing() as connection:
+        for step in range(9):
+            known = predictions.now_posted(float(step), found, 1.0, None)
+            assert predictions.keep(connection, run_id, known, predictions.pack(found))
+    mark_run(database, run_id)
+    left = []
+    while deletion.erase_some(database):
+        left.append(rows(database)["predictions"])
+    assert left == [5, 1, 0]
+    assert rows(database)["runs"] == 0
 
 
 def test_a_chunk_larger_than_a_slice_goes_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

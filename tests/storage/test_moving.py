@@ -11,13 +11,15 @@ import pytest
 from sqlalchemy import event, select
 
 from app.curves.points import Points
+from app.ensembles.predictions import checked
 from app.errors import InvalidInput, UnknownProject
-from app.storage import chunks, compaction, migrate, mlflow, moving, rolling_up, runs, searches
+from app.storage import chunks, compaction, migrate, mlflow, moving, predictions, rolling_up, runs, searches
 from app.storage.chunks import Batch
 from app.storage.database import Database, make_engine
 from app.storage.histories import History, points_of
 from app.storage.tables import attempts, bins, curves, mlflow_assets, projects
 from app.storage.tables import chunks as chunk_table
+from app.storage.tables import predictions as prediction_table
 from app.storage.tables import runs as run_table
 
 # A NaN with bits of its own, as a framework may use to say why.
@@ -53,6 +55,11 @@ def fill(database: Database, project: str, runs_each: int = 3) -> None:
             mlflow.save_run(connection, run.id, mlflow.RunFacts(id=f"{number:032x}", user="me", status="KILLED"))
             for name in ("a", "b"):
                 mlflow.keep_asset(connection, run.id, "input", name, {"text": "\x00", "number": number})
+            for step in (2.0, 5.5):
+                found = checked({"values": np.full(4, step), "targets": np.arange(4.0)})
+                predictions.keep(
+                    connection, run.id, predictions.now_posted(step, found, step, None), predictions.pack(found)
+                )
         for attempt, batch in product((1, 2), range(4)):
             values = np.array([PAYLOAD, np.nan, -np.inf, 5e-324, 1e308])
             parts = [Points(name, np.arange(5.0) + 5 * batch, values) for name in ("loss", "val/loss")]
@@ -88,7 +95,7 @@ def everything(database: Database, project: str) -> list[object]:
             named = searches.names(connection, [run["search_id"]] if run["search_id"] else [])
             ours = {k: v for k, v in run.items() if k not in {"id", "project_id", "search_id"}}
             found.append({**ours, "search": list(named.values())})
-            for table in (curves, attempts, chunk_table, bins, mlflow_assets):
+            for table in (curves, attempts, chunk_table, bins, mlflow_assets, prediction_table):
                 rows = connection.execute(select(table).where(table.c.run_id == run["id"])).mappings()
                 found.append(
                     sorted(([(k, v) for k, v in r.items() if k != "run_id"] for r in rows), key=lambda r: r[:3])

@@ -16,8 +16,9 @@ import pytest
 import sqlglot
 from sqlalchemy import UniqueConstraint, inspect, update
 
-from app import archive, listing
+from app import archive, listing, predictions
 from app.curves.points import Points
+from app.ensembles.predictions import checked
 from app.listing import RunFilter, ShownState, SortBy
 from app.monitor.worker import Monitor
 from app.nouns import RunUpdate
@@ -187,6 +188,7 @@ async def serve(url: str) -> None:
         search(service)
         service.get_run("p", "r")
         service.list_projects(limit=10, after=None, names=["p"])
+        predict(service.database)
         service.configure_project("shown", public_status=True)
         assert service.public_projects() == {"shown"}
         let_in(service)
@@ -207,6 +209,18 @@ def search(service: Service) -> None:
     assert service.get_run("p", "r").search is None
     assert [one.runs for one in service.searches.listed("p", limit=9, after="a")] == [1]
     service.searches.get("p", "kept")
+
+
+def predict(database: Database) -> None:
+    """What checkpoints of two runs predict; of one of them the predictions are told again, and go."""
+    for run, step, level in (("r", 1.0, 0.0), ("r", 1.0, 1.0), ("r", 2.0, 0.5), ("long", 3.0, 0.2)):
+        found = checked({"values": np.full(30, level), "targets": np.zeros(30)})
+        predictions.post(database, "p", run, step, found, most=9)
+    assert len(predictions.of_snapshots(database, "p", "r", [1.0, 2.0]).members) == 2
+    assert len(predictions.of_runs(database, "p", ["r", "long"]).members) == 2
+    predictions.checkpoints(database, "p", "r", metric="train/loss")
+    predictions.remove(database, "p", "r", 2.0)
+    assert [one.step for one in predictions.listed(database, "p", "r")] == [1.0]
 
 
 def let_in(service: Service) -> None:
