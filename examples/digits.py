@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
 
 from app.demo.network import Network, make_network
 
@@ -90,7 +91,7 @@ def train(
     """Train with momentum SGD as the configuration and the settings of a proposal say, and log what it sees.
 
     settings: `weight_decay` instead of the config's, `sample_size` [examples], `stop_at_accuracy` [0 to 1],
-    `ramp_from` and `ramp_to`, `initialisation`, `seed`.
+    `ramp_from` and `ramp_to`, `schedule` (constant, linear, cosine), `initialisation`, `seed`.
     """
     log = log or _nowhere
     seed = int(settings.get("seed", 0))
@@ -103,7 +104,8 @@ def train(
     rates = _rates(float(config["lr"]), settings, updates)
     best = Outcome(val_loss=np.inf, test_loss=np.inf, test_accuracy=0.0, updates=0)
     # A run that blows up is what some proposals are made to find out.
-    with np.errstate(all="ignore"):
+    # On matrices as small as these, threads of BLAS wait for each other longer than they work.
+    with np.errstate(all="ignore"), threadpool_limits(1):
         order: list[int] = []
         for step in range(1, updates + 1):
             order = order or [int(one) for one in rng.permutation(size)]
@@ -123,7 +125,14 @@ def train(
 def _rates(rate: float, settings: Mapping[str, Any], updates: int) -> NDArray[np.float64]:
     if "ramp_from" in settings:
         return np.geomspace(float(settings["ramp_from"]), float(settings["ramp_to"]), updates)
-    return np.full(updates, rate)
+    share = np.arange(updates) / updates
+    match settings.get("schedule", "constant"):
+        case "linear":
+            return rate * (1 - share)
+        case "cosine":
+            return rate / 2 * (1 + np.cos(np.pi * share))
+        case _:
+            return np.full(updates, rate)
 
 
 def _validated(net: Network, data: Digits, step: int, best: Outcome, log: Log) -> Outcome:
