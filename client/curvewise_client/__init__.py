@@ -12,11 +12,12 @@ from importlib import import_module
 from types import ModuleType
 
 from curvewise_client.advice import Advice, Diagnosis
+from curvewise_client.autopilot import Autopilot
 from curvewise_client.run import Run, start
 from curvewise_client.trial import Trial, trial
 from curvewise_client.version import __version__
 
-__all__ = ["Advice", "Diagnosis", "Run", "Trial", "__version__", "start", "trial"]
+__all__ = ["Advice", "Autopilot", "Diagnosis", "Run", "Trial", "__version__", "start", "trial"]
 
 _OF_FRAMEWORKS = ("keras", "lightning", "transformers", "xgboost")
 

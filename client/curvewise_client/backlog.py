@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from curvewise_client.notices import Notices
-from curvewise_client.records import Damaged, Finish, Points, Reader, Update
+from curvewise_client.records import Action, Damaged, Finish, Points, Reader, Update
 from curvewise_client.sessions import DAMAGED, Position, Session
 from curvewise_client.spool import Spool
 
@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     curves: Curves
     calls: int
     points: int
-    then: Update | Finish | None
+    then: Update | Finish | Action | None
     end: Position
     last: bool = False
 

@@ -10,7 +10,7 @@ from curvewise_client.attempts import Deciding, Known, decide
 from curvewise_client.backlog import Backlog, Batch
 from curvewise_client.facts import OF_SEARCH
 from curvewise_client.notices import Notices
-from curvewise_client.records import Finish, Update
+from curvewise_client.records import Action, Finish, Update
 from curvewise_client.server import Reply, Server, Unreachable, path_of
 from curvewise_client.sessions import Session
 
@@ -54,6 +54,8 @@ class Courier:
             self._put(self.session.about.facts)
         elif isinstance(batch.then, Finish):
             self._finish(batch.then.state)
+        elif isinstance(batch.then, Action):
+            self._tell(batch.then)
         self.backlog.done(batch)
         self.caught_up = batch.last
         return batch.points
@@ -127,6 +129,14 @@ class Courier:
             self._warn_of_refused(reply)
             return True
         raise self._misunderstood(reply)
+
+    def _tell(self, action: Action) -> None:
+        reply = self._ask("PUT", f"/actions/{quote(action.name, safe='')}", action.said)
+        if reply.status in (200, 201):
+            return
+        if not reply.problem or reply.status >= 500:
+            raise self._misunderstood(reply)
+        self._notices.once("actions", f"the server does not keep what the job did ({reply.detail})")
 
     def _finish(self, state: str) -> None:
         known = self._known()

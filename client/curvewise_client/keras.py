@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
 
+from curvewise_client.autopilot import Autopilot
 from curvewise_client.run import Run
 
 _LAGS = (
@@ -50,6 +51,34 @@ class CurvewiseCallback(keras.callbacks.Callback):
 
     def _updates(self) -> int:
         return int(self.model.optimizer.iterations)
+
+
+class AutopilotCallback(keras.callbacks.Callback):
+    """Acts on the run's findings at the end of an epoch, as far as `allow` goes: after `CurvewiseCallback` in the list.
+
+    allow: of `decay_lr`, `lower_lr`, `raise_lr` and `stop`; `fit` makes the epochs that it was told, so nothing can
+    continue it. options: as of `Autopilot`. timeout_s: wait at most so long for a diagnosis of each epoch [seconds].
+    pilot: the autopilot, once training has begun.
+    """
+
+    def __init__(self, run: Run, *, allow: Collection[str], timeout_s: float = 0.0, **options: Any) -> None:
+        super().__init__()
+        self.pilot: Autopilot | None = None
+        self._run = run
+        self._allow = frozenset(allow) - {"continue"}
+        self._timeout_s = timeout_s
+        self._options = options
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Take hold of the optimiser's rate; a second `fit` goes on with what was done in the first."""
+        if self.pilot is None:
+            self.pilot = self._run.autopilot(self.model.optimizer, allow=self._allow, **self._options)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Look whether there is something to do."""
+        if self.pilot is not None:
+            self.pilot.step(int(self.model.optimizer.iterations), self._timeout_s)
+            self.model.stop_training = self.model.stop_training or self.pilot.should_stop
 
 
 def _name(name: str) -> str:

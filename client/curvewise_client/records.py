@@ -5,6 +5,7 @@
     points   2 u8 | number u32 | step f64 | a f64 for each name  one call of log()
     update   3 u8                                                the facts of the run changed: send them again
     finish   4 u8 | state                                        the run ended as `finished` or `failed`
+    action   5 u8 | JSON array of name and what was done         what the job did, or that it took it back
 
 A segment needs no other segment to be read. Packing ten numbers this way costs half a microsecond, where writing them
 as text costs five: shortest decimal digits are slow to find.
@@ -13,9 +14,9 @@ as text costs five: shortest decimal digits are slow to find.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct, error
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 from zlib import crc32
 
 MOST_BODY_BYTES = 32 * 1024 * 1024  # more is no record: the length was torn or overwritten
@@ -24,7 +25,7 @@ _HEAD = Struct("<II")
 _NAMES = Struct("<BI")
 _POINTS = Struct("<BId")
 _START = Struct("<IIBI")  # of a call's record, up to the number
-_IS_NAMES, _IS_POINTS, _IS_UPDATE, _IS_FINISH = 1, 2, 3, 4
+_IS_NAMES, _IS_POINTS, _IS_UPDATE, _IS_FINISH, _IS_ACTION = 1, 2, 3, 4, 5
 
 
 class Layout(NamedTuple):
@@ -61,7 +62,14 @@ class Finish(NamedTuple):
     state: str
 
 
-Record = Union[Points, Update, Finish]  # noqa: UP007 - evaluated, and Python 3.10 is served
+class Action(NamedTuple):
+    """What the job did, by its own name for it, as the server takes it."""
+
+    name: str
+    said: dict[str, Any]
+
+
+Record = Union[Points, Update, Finish, Action]  # noqa: UP007 - evaluated, and Python 3.10 is served
 
 
 class Damaged(Exception):
@@ -92,6 +100,11 @@ def update_record() -> bytes:
 def finish_record(state: str) -> bytes:
     """The run ended in this state."""
     return framed(bytes([_IS_FINISH]) + state.encode())
+
+
+def action_record(name: str, said: Mapping[str, Any]) -> bytes:
+    """The job did this. Raises ValueError or TypeError where it is no JSON."""
+    return framed(bytes([_IS_ACTION]) + json.dumps([name, said], allow_nan=False).encode())
 
 
 def framed(body: bytes) -> bytes:
@@ -127,7 +140,7 @@ class Reader:
                 raise Damaged(offset)
             try:
                 record = self._record(whole)
-            except (KeyError, ValueError, error) as reason:
+            except (KeyError, TypeError, ValueError, error) as reason:
                 raise Damaged(offset) from reason
             yield end, record
             offset = end
@@ -174,4 +187,6 @@ class Reader:
             return Update()
         if kind == _IS_FINISH:
             return Finish(body[1:].decode())
+        if kind == _IS_ACTION:
+            return Action(*json.loads(body[1:]))
         raise ValueError(f"there is no kind {kind}")

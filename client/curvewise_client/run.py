@@ -8,19 +8,20 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from curvewise_client import locks
 from curvewise_client.advice import Advice, Diagnosis, advice_in
+from curvewise_client.autopilot import Autopilot, engage
 from curvewise_client.facts import facts_from, merged
 from curvewise_client.notices import Notices
 from curvewise_client.ranks import rank_of
 from curvewise_client.sessions import About, check_attempt
 from curvewise_client.settings import Settings, disabled, identity, settings_from
-from curvewise_client.values import Unusable, check_name
+from curvewise_client.values import Unusable, check_name, step_number
 
 if TYPE_CHECKING:
     from curvewise_client.parts import Parts
@@ -180,15 +181,7 @@ class Run:
         timeout_s: wait at most so long for a diagnosis of everything logged so far. By default nobody is waited for,
         and the answer is from the latest diagnosis, which the background thread asks for every ten seconds from now on.
         """
-        parts = self._parts
-        if parts is None:
-            return []
-        if not parts.judge.wanted:
-            parts.judge.wanted = True
-            parts.sender.nudge()
-        if timeout_s > 0:
-            self.diagnosis(timeout_s)
-        return advice_in(parts.judge.latest)
+        return advice_in(self._latest(timeout_s))
 
     def should_stop(self, min_confidence: float = 0.8, timeout_s: float = 0.0) -> Advice | None:
         """The advice to stop, with its reason, when a finding at least so sure gives it; else None.
@@ -197,6 +190,47 @@ class Run:
         """
         sure = (one for one in self.advice(timeout_s) if one.action == "stop" and one.confidence >= min_confidence)
         return next(sure, None)
+
+    def log_action(
+        self,
+        step: float,
+        action: str,
+        text: str,
+        *,
+        args: Mapping[str, float | str] | None = None,
+        code: str | None = None,
+        confidence: float | None = None,
+        by: str = "job",
+        name: str | None = None,
+        undone_at_step: float | None = None,
+    ) -> None:
+        """Tell what the job did at a step, about a finding or of its own accord: the page draws it on the curves.
+
+        action: in the words of recommendations, such as `decay_lr`. text: one sentence. args: its numbers. code: of the
+        finding. name: one of the run, by default made of the action and its step; the same again, with
+        undone_at_step, says that it was taken back.
+        """
+        try:
+            if (parts := self._parts or self._open()) is not None:
+                said = {
+                    "at_step": step_number(step),
+                    "action": action,
+                    "text": text,
+                    "args": dict(args or {}),
+                    "by": by,
+                }
+                more = {"code": code, "confidence": confidence, "undone_at_step": undone_at_step}
+                said |= {key: value for key, value in more.items() if value is not None}
+                parts.spool.action(name or f"{action}-{step:g}", said)
+        except Exception as error:
+            self._failed("log_action", error)
+
+    def autopilot(self, optimizer: Any = None, *, allow: Collection[str], **options: Any) -> Autopilot:
+        """What acts on this run's findings from now on, as far as `allow` goes, and raises nothing; see `Autopilot`.
+
+        optimizer: whose rate it may change. allow: of `decay_lr`, `lower_lr`, `raise_lr`, `stop` and `continue`.
+        """
+        return engage(self, optimizer, allow, options)
 
     def __enter__(self) -> Run:
         return self
@@ -213,6 +247,18 @@ class Run:
         """In another process it is the same run and attempt, with a spool of its own; the token is not written down."""
         settings = None if self._settings is None else self._settings._replace(token=None)
         return _sent_over, (self._shared(), settings, self._interval_s, self._exit_timeout_s)
+
+    def _latest(self, timeout_s: float) -> Diagnosis | None:
+        """The latest diagnosis, which is asked for in the background from now on."""
+        parts = self._parts
+        if parts is None:
+            return None
+        if not parts.judge.wanted:
+            parts.judge.wanted = True
+            parts.sender.nudge()
+        if timeout_s > 0:
+            self.diagnosis(timeout_s)
+        return parts.judge.latest
 
     def _open(self) -> Parts | None:
         """Make what logs and sends, at the start, and again in a child process; None where nothing is logged."""

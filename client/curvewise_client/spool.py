@@ -76,6 +76,10 @@ class Spool:
         """The facts of the run changed."""
         self._control(records.update_record())
 
+    def action(self, name: str, said: Mapping[str, Any]) -> None:
+        """The job did this. Raises ValueError or TypeError where it is no JSON."""
+        self._control(records.action_record(name, said))
+
     def finish(self, state: str) -> None:
         """The run ended; nothing comes after this."""
         self._control(records.finish_record(state))

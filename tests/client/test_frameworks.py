@@ -1,5 +1,6 @@
 """Jobs of the real frameworks, each in a process of its own as a user writes it: names, steps, epochs and caveats."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from tests.client.reading import curves, described, left_in
+from tests.client.stub import Answer, Request, Stub, stub
 from tests.frameworks import needed
 
 START = """
@@ -24,15 +26,15 @@ x[np.arange(256), y] += 2.0
 """
 
 
-def job(code: str, project: str, url: str, spool: Path) -> str:
-    """Run it -> what it printed. It must end well, and say nothing of ours on stderr."""
+def job(code: str, project: str, url: str, spool: Path, *, quiet: bool = True) -> str:
+    """Run it -> what it printed. It must end well, and where it is quiet say nothing of ours on stderr."""
     environ = os.environ | {"CURVEWISE_URL": url, "CURVEWISE_SPOOL": str(spool), "KERAS_BACKEND": "torch"}
     done = subprocess.run(
         [sys.executable, "-c", START + textwrap.dedent(code), project],
         env=environ, cwd=spool.parent, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "curvewise" not in done.stderr
+    assert not quiet or "curvewise" not in done.stderr
     assert not left_in(spool)
     return done.stdout
 
@@ -315,3 +317,80 @@ def test_training_stops_when_it_is_asked_to_and_advised(
     }  # fmt: skip
     assert done[False] == 20
     assert done[True] < 5
+
+
+def advising(request: Request) -> Answer:
+    """What a server says that finds a plateau in whatever it has seen."""
+    if not request.path.endswith("/diagnosis"):
+        return Answer()
+    decay = {"text": "Decay.", "action": "decay_lr", "args": {"factor": 0.1}}
+    found = {"code": "CW002", "rule": "decay_needed", "verdict": "finding", "severity": "warning", "confidence": 0.9}
+    return Answer(200, {"through_step": 12, "verdicts": [{**found, "summary": "", "recommendations": [decay]}]})
+
+
+def told(serving: Stub) -> list[dict[str, Any]]:
+    """The actions that the job told of."""
+    return [json.loads(request.body) for request in serving.requests if "/actions/" in request.path]
+
+
+def test_keras_on_autopilot(project: str, spool: Path) -> None:
+    needed("keras", "torch")
+    with stub(advising) as serving:
+        out = job(
+            """
+            import keras
+            model = keras.Sequential([keras.layers.Dense(3)])
+            model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+            allow = {"decay_lr", "continue"}
+            flown = curvewise.keras.AutopilotCallback(run, allow=allow, timeout_s=20, hold=1)
+            logs = curvewise.keras.CurvewiseCallback(run)
+            model.fit(x, y, batch_size=64, verbose=0, epochs=3, callbacks=[logs, flown])
+            model.fit(x, y, batch_size=64, verbose=0, epochs=2, callbacks=[logs, flown])
+            print(float(model.optimizer.learning_rate), len(flown.pilot.acts))
+            schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+            model.compile(keras.optimizers.SGD(schedule), "mse")
+            print(run.autopilot(model.optimizer, allow={"decay_lr"})._rate)
+            run.finish()
+            """,
+            project, serving.url, spool, quiet=False,
+        )  # fmt: skip
+    rate, acts, refused = out.split()
+    assert (float(rate), int(acts), refused) == (pytest.approx(0.01), 1, "None")
+    assert [(one["action"], one["code"]) for one in told(serving)] == [("decay_lr", "CW002")]
+
+
+def test_lightning_on_autopilot_under_a_schedule_that_sets_the_rate_itself(project: str, spool: Path) -> None:
+    needed("lightning", "torch")
+    with stub(advising) as serving:
+        out = job(
+            """
+            import warnings
+            import lightning
+            import torch
+            warnings.simplefilter("ignore")
+            class Linear(lightning.LightningModule):
+                def __init__(self):
+                    super().__init__()
+                    self.layer = torch.nn.Linear(8, 3)
+                def training_step(self, batch, _):
+                    loss = torch.nn.functional.cross_entropy(self.layer(batch[0]), batch[1])
+                    self.log("train/loss", loss, on_step=False, on_epoch=True)
+                    return loss
+                def configure_optimizers(self):
+                    optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+                    return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1.0)]
+            flown = curvewise.lightning.FlyByAutopilot(run, allow={"decay_lr"}, timeout_s=20, hold=1)
+            trainer = lightning.Trainer(
+                max_epochs=4, logger=curvewise.lightning.CurvewiseLogger(run), callbacks=[flown], accelerator="cpu",
+                enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+            )
+            held = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
+            trainer.fit(Linear(), torch.utils.data.DataLoader(held, batch_size=64))
+            print(trainer.optimizers[0].param_groups[0]["lr"], len(flown.pilot.acts))
+            run.finish()
+            """,
+            project, serving.url, spool,
+        )  # fmt: skip
+    rate, acts = out.split()[-2:]
+    assert (float(rate), int(acts)) == (pytest.approx(0.01), 1)
+    assert [(one["action"], one["code"]) for one in told(serving)] == [("decay_lr", "CW002")]
