@@ -124,8 +124,9 @@ def find_experiment(
     if not _ID.fullmatch(experiment_id):
         raise InvalidInput(f"experiment_id: {experiment_id[:40]!a} is not the number of an experiment")
     name = DEFAULT if experiment_id == _DEFAULT_ID else mlflow.project_name(connection, int(experiment_id))
-    home = runs.find_project(connection, name) if name else None
-    if home and access.sees(home.name):
+    # What may not be seen is looked up no further than what is not there, or the time would tell them apart.
+    home = runs.find_project(connection, name) if name and access.sees(name) else None
+    if home:
         return _known(connection, home), home
     if experiment_id == _DEFAULT_ID and access.sees(DEFAULT):
         return _UNUSED, None
