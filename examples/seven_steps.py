@@ -25,6 +25,7 @@ from examples.digits import CLASSES, PER_EPOCH, SPACE, TRAIN, WRONG, Digits, Out
 
 SEARCH = "digits"
 ALL_RUNS = 60  # the most that the search may make
+LAST = 7  # the step whose one run of another schedule is the model to keep
 Say = Callable[[str], None]
 
 
@@ -89,7 +90,9 @@ def walk(url: str, data: Digits, *, seed: int, project: str, spool: Path, say: S
                 _do(job, proposal, done, say)
         ranking = _read(http, search)["ranking"]
     if ranking:
-        done.chosen = min(ranking[0]["runs"], key=lambda run: done.outcomes[run].val_loss)
+        # Runs of the configuration that leads, and what was trained of it at last.
+        runs = [*ranking[0]["runs"], *(run for run, made in done.made.items() if made["search_step"] == LAST)]
+        done.chosen = min(runs, key=lambda run: done.outcomes[run].val_loss)
         say(f"chosen: {ranking[0]['config']}, run {done.chosen}: {_words(done.outcomes[done.chosen])}")
     return done
 

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from app.search.parameters import Choice, LogUniform, as_number
+from app.search.parameters import Choice, LogUniform, Uniform, as_number
 from app.search.rates import RateReading
 from app.search.search import Search
 from app.search.space import Configuration, Parameter, Space, Value, grid, narrowed, sample
 
 DECAYS = (1e-4, 1e-5, 0.0)  # the lecture's
 AROUND = math.sqrt(10)  # half a decade to each side of the rate that works
+FINER = math.sqrt(AROUND)  # half as far to each side of the rates that lead
 CLEAR_OF_EDGE = 0.7  # of the rate at which the loss diverges: the highest that is proposed
 MOST_TRIES = 400  # configurations drawn before a space counts as exhausted
 
@@ -105,8 +107,19 @@ def coarse(search: Search, reading: RateReading | None) -> Iterator[Configuratio
 def refined(search: Search, leaders: Sequence[Configuration]) -> Iterator[Configuration]:
     """The leaders themselves, then a random search of the part of the space around them."""
     yield from leaders
-    space = narrowed(search.space, leaders) if leaders else search.space
+    space = _finer(narrowed(search.space, leaders), leaders) if leaders else search.space
     yield from _drawn(space, search.seed + 1)
+
+
+def _finer(space: Space, leaders: Sequence[Configuration]) -> Space:
+    """The space with its rate held near those that lead: a share of all its decades would reach far beyond the edge."""
+    parameter = space.parameters.get(space.rate or "")
+    rates = [rate for one in leaders if (rate := as_number(one.get(space.rate or ""))) is not None and rate > 0]
+    if space.rate is None or not rates or not isinstance(parameter, LogUniform | Uniform):
+        return space
+    low, high = max(parameter.low, min(rates) / FINER), min(parameter.high, max(rates) * FINER)
+    made = replace(parameter, low=low, high=high) if low < high else parameter
+    return Space({**space.parameters, space.rate: made})
 
 
 def _drawn(space: Space, seed: int) -> Iterator[Configuration]:

@@ -7,10 +7,11 @@ from app.search import proposals
 from app.search.answers import NAMES, Next, StepReport
 from app.search.gain import expected_gain, unsettled
 from app.search.initial import Expected
+from app.search.looks import Look
 from app.search.overview import edges
 from app.search.places import Placed
 from app.search.proposals import Desk
-from app.search.ranking import Standing
+from app.search.ranking import Standing, reached
 from app.search.rates import read_rates
 from app.search.search import Search
 
@@ -108,11 +109,17 @@ def _go_on(known: Known, desk: Desk) -> Next:
         if desk.made:
             return Next(search_step=5, name=NAMES[4], why=known.steps[6].says, stop=False, proposals=tuple(desk.made))
     why = known.steps[6].says if gain else "Every configuration of the space has been refined."
-    why += _picked(known)
+    made = proposals.last_runs(desk)
+    if not made:
+        proposals.decay_at_last(desk, standing)
+    if desk.made or not all(look.over for look in made):
+        why += " Before the end, the configuration that leads is trained with a decaying rate."
+        return Next(search_step=7, name=name, why=why, stop=False, proposals=tuple(desk.made))
+    why += _picked(known, made)
     return Next(search_step=7, name=name, why=why, stop=True, proposals=())
 
 
-def _picked(known: Known) -> str:
+def _picked(known: Known, made: Sequence[Look] = ()) -> str:
     """Which configuration to take, and whether the space kept a better one out."""
     standing = known.refined if known.refined.groups else known.coarse
     if not standing.groups:
@@ -122,7 +129,11 @@ def _picked(known: Known) -> str:
     text = f" Take that of {best.reached[0].look.run} ({known.search.metric} {scale.level(best.score):.4g})"
     if len(leaders) > 1:
         text += f", or any of the {len(leaders) - 1} that noise does not tell from it, whichever costs least"
-    text += ", and train it with a decaying rate."
+    last = [one.level for look in made if (one := reached(look, known.search.metric, known.search.goal))]
+    if last:
+        text += f"; with a decaying rate, {made[0].run} came to {last[0]:.4g}."
+    else:
+        text += ", and train it with a decaying rate."
     ends = edges(known.search, standing)
     if ends:
         text += (

@@ -234,6 +234,20 @@ def repeat_leaders(desk: Desk, standing: Standing) -> None:
                 desk.put(standing.search_step, group.values, why, settings, epochs=longest)
 
 
+def decay_at_last(desk: Desk, standing: Standing) -> None:
+    """Step 7: the configuration that leads, once more with a rate that falls to nothing in a straight line."""
+    group = standing.leaders[0]
+    longest = max(one.look.epochs or REFINED_EPOCHS for one in group.reached)
+    why = f"train what {group.reached[0].look.run} tried with a decaying rate: the model to keep"
+    desk.put(7, group.values, why, {"schedule": "linear"}, epochs=longest)
+
+
+def last_runs(desk: Desk) -> list[Look]:
+    """Those that were made for it, whether or not their job declared the step."""
+    named = f"{desk.search.name}-7-"
+    return [look for look in desk.placed.looks if look.run.startswith(named) or look in desk.placed.at(7)]
+
+
 def _runs_of(desk: Desk, group: Group, search_step: int) -> int:
     looks = desk.placed.at(search_step)
     wanted = key_of(group.values)
