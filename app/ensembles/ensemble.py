@@ -39,8 +39,10 @@ class Member:
 
     run: Annotated[str, Field(description="The run's name.")]
     step: Annotated[float, Field(ge=0, description="The checkpoint [steps].")]
-    loss: Annotated[float, Field(description="Mean log loss [nats], or mean squared error.")]
-    accuracy: Annotated[float | None, Field(description="Share of examples that it gets right; null for regression.")]
+    loss: Annotated[float, Field(description="Mean log loss [nats], or mean squared error [target unit squared].")]
+    accuracy: Annotated[
+        float | None, Field(description="Share of examples that it gets right [0 to 1]; null for regression.")
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +58,10 @@ class LeftOut:
 class Average:
     """The average of the members' predictions."""
 
-    loss: Annotated[float, Field(description="Mean log loss [nats], or mean squared error.")]
-    accuracy: Annotated[float | None, Field(description="Share of examples that it gets right; null for regression.")]
+    loss: Annotated[float, Field(description="Mean log loss [nats], or mean squared error [target unit squared].")]
+    accuracy: Annotated[
+        float | None, Field(description="Share of examples that it gets right [0 to 1]; null for regression.")
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

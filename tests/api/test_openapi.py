@@ -1,12 +1,15 @@
 """The document is complete and true: what it says about fields, examples and errors is walked and tried."""
 
+import io
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import jsonschema_rs
+import numpy as np
 import pytest
 
 from app.api.app import create_app
@@ -102,12 +105,18 @@ def test_every_example_of_a_response_is_one(path: str, method: str, operation: d
                 assert violations(value, content["schema"]) == []
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
-def test_every_example_of_a_request_works(
-    client: httpx.Client, run: str, path: str, method: str, operation: dict[str, Any]
-) -> None:
-    project = run.split("/")[4]
-    url = path.replace("{project}", project).replace("{run}", "r")
+def query(operation: dict[str, Any]) -> str:
+    """The examples of what an operation must be asked with."""
+    asked = {
+        parameter["name"]: parameter.get("example") or parameter["schema"]["examples"][0]
+        for parameter in operation.get("parameters", [])
+        if parameter["required"] and parameter["in"] == "query"
+    }
+    return "?" + urlencode(asked, doseq=True) if asked else ""
+
+
+def placed(client: httpx.Client, project: str, url: str) -> str:
+    """The path with names of what is there: made, where nothing is."""
     if "{webhook}" in url:
         made = client.post(f"/api/v1/projects/{project}/webhooks", json={"url": "https://ci.example/hook"}).json()
         url = url.replace("{webhook}", str(made["id"]))
@@ -121,16 +130,37 @@ def test_every_example_of_a_request_works(
     if url.endswith("/schedule"):
         rates = {"curves": {"lr": {"steps": [0, 1], "values": [0.1, 0.1]}}}
         assert client.post(f"/api/v1/projects/{project}/runs/r/points", json=rates).status_code == 200
-    required = [parameter for parameter in operation.get("parameters", []) if parameter["required"]]
-    asked = {parameter["name"]: parameter["example"] for parameter in required if parameter["in"] == "query"}
-    url = url.replace("{kind}", "cosine") + ("?" + urlencode(asked) if asked else "")
+    if "{at_step}" in url:
+        url = url.replace("{at_step}", "4200")
+        assert client.put(url, content=predicted()).status_code == 201
+    if url.endswith("/ensembles"):
+        assert {client.put(f"/api/v1/projects/{project}/runs/{name}").status_code for name in "ab"} == {201}
+    return url
+
+
+def predicted() -> bytes:
+    written = io.BytesIO()
+    np.savez(written, values=np.zeros(3), targets=np.ones(3))
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_every_example_of_a_request_works(
+    client: httpx.Client, run: str, path: str, method: str, operation: dict[str, Any]
+) -> None:
+    project = run.split("/")[4]
+    url = path.replace("{project}", project).replace("{run}", "r")
+    url = placed(client, project, url)
+    url = url.replace("{kind}", "cosine") + query(operation)
     bodies: list[tuple[str | None, object]] = [
         (media_type, example["value"])
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items()
         for example in content["examples"].values()
     ] or [(None, "")]
     for media_type, body in bodies:
-        content = body if isinstance(body, str) else json.dumps(body)
+        content: str | bytes = body if isinstance(body, str) else json.dumps(body)
+        if media_type in {"application/x-npz", "application/octet-stream"}:
+            content = b64decode(content)
         if media_type == "application/json":
             schema = operation["requestBody"]["content"][media_type]["schema"]
             assert violations(body, schema) == []
