@@ -67,7 +67,7 @@ def _diverged(look: Look, at: float, rest: Sequence[Look], expected: Expected | 
     if len(look.view.train.through(at)) <= (1 if at == look.train.steps[0] else 0):
         return Reading("initialisation", f"{gone}, before any update: the initialisation or the inputs are wrong")
     lower = [one for one in rest if (one.rate or 0.0) <= rate / OTHER]
-    if trained := [one for one in lower if one.learns]:
+    if trained := [one for one in lower if _trains(one, expected)]:
         best = max(trained, key=lambda one: one.rate or 0.0)
         words = f"{gone} at a rate of {rate:.3g}, while {best.run} trains at {best.rate:.3g}: the rate was too high"
         return Reading("rate too high", words)
@@ -87,8 +87,8 @@ def _diverged(look: Look, at: float, rest: Sequence[Look], expected: Expected | 
 
 
 def _flat(look: Look, rest: Sequence[Look], expected: Expected | None) -> Reading:
-    flat = f"does not go down in {look.last_step:g} steps"
-    known = _flat_beside(look.rate or 0.0, flat, rest)
+    flat = f"does not go down beyond noise in {look.last_step:g} steps"
+    known = _flat_beside(look.rate or 0.0, flat, rest, expected)
     if known is not None:
         return known
     rate, loss = look.rate, look.view.train
@@ -104,15 +104,15 @@ def _flat(look: Look, rest: Sequence[Look], expected: Expected | None) -> Readin
     return Reading("unknown", f"{flat}: too low a rate or a bad initialisation, the runs cannot tell which; {tenfold}")
 
 
-def _flat_beside(rate: float, flat: str, rest: Sequence[Look]) -> Reading | None:
+def _flat_beside(rate: float, flat: str, rest: Sequence[Look], expected: Expected | None) -> Reading | None:
     """What runs at other rates say of one that is flat at this; None when they say nothing."""
     higher = [one for one in rest if (one.rate or 0.0) >= rate * OTHER]
     lower = [one for one in rest if (one.rate or 0.0) <= rate / OTHER]
-    if trained := [one for one in higher if one.learns]:
+    if trained := [one for one in higher if _trains(one, expected)]:
         best = min(trained, key=lambda one: one.rate or 0.0)
         words = f"{flat} at a rate of {rate:.3g}, while {best.run} learns at {best.rate:.3g}: the rate was too low"
         return Reading("rate too low", words)
-    if trained := [one for one in lower if one.learns]:
+    if trained := [one for one in lower if _trains(one, expected)]:
         best = max(trained, key=lambda one: one.rate or 0.0)
         words = f"{flat} at a rate of {rate:.3g}, while {best.run} learns at {best.rate:.3g}: the rate was too high"
         return Reading("rate too high", words)
@@ -120,6 +120,12 @@ def _flat_beside(rate: float, flat: str, rest: Sequence[Look]) -> Reading | None
         words = f"{flat} at a rate of {rate:.3g}, nor does {far[0].run} at {far[0].rate:.3g}"
         return Reading("initialisation", f"{words}: a bad initialisation, or labels or gradients that do not arrive")
     return None
+
+
+def _trains(look: Look, expected: Expected | None) -> bool:
+    """Whether a run learnt, and got below what a blind guess loses where that is known."""
+    fall = look.fall()
+    return look.learns and (expected is None or (fall is not None and fall.end < expected.high))
 
 
 def _stood_still(look: Look) -> bool:

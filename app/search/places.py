@@ -20,11 +20,10 @@ FITTED, NOTHING = 1 - 1e-6, 0.01  # train accuracy; train loss over its start
 
 
 def place(look: Look) -> Place:
-    """The step that a run belongs to; 1 to 5, for 6 and 7 need no runs of their own."""
+    """The step that a run belongs to; none is inferred to be of 6 or 7, which need no runs of their own."""
     declared = look.trial.declared
     if declared is not None:
-        chosen = min(max(declared, 1), 5)
-        return Place(run=look.run, search_step=chosen, inferred=False, why="declared by the job")
+        return Place(run=look.run, search_step=declared, inferred=False, why="declared by the job")
     step, why = _inferred(look)
     return Place(run=look.run, search_step=step, inferred=True, why=why)
 
