@@ -1,12 +1,13 @@
 """Searches for hyper-parameters: what can be done with one, and what it answers from its runs."""
 
 import hashlib
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection
@@ -19,7 +20,7 @@ from app.limits import LONGEST_NAME, check_name, check_page
 from app.nouns import RunUpdate
 from app.recent import Recent
 from app.rules.context import PRIOR, PRIORS, TARGET_VARIANCE, WHOLE
-from app.search.assess import Assessment, Ranked, assess
+from app.search.assess import Assessment, assess
 from app.search.search import Goal, Search
 from app.search.space import Space
 from app.search.trial import Trial
@@ -81,9 +82,11 @@ class Found:
     running: int
 
 
+T = TypeVar("T")
 _UPDATE = TypeAdapter(SearchUpdate)
 _AT_ONCE = 2  # assessments: each is read and computed in one thread
 _RECENT = 20
+_EXPLODING = "CW008"
 _PATIENCE_S = 30.0  # for the forest of another search
 _RUNS_AT_ONCE = 100
 Judged = Callable[[Connection, runs.StoredProject, Sequence[runs.StoredRun]], Sequence[Diagnosis]]
@@ -175,13 +178,30 @@ class Searches:
             if not self._forests.acquire(timeout=_PATIENCE_S):
                 raise Unavailable("the importance of other searches is being computed; ask again later")
             try:
-                rows = _rows(found.search, assessment.ranking)
                 if (known := self._importances.get(now)) is None:
+                    rows = self._rows(project, found.search, assessment)
                     known = importance_of(found.search.space, rows, found.search.seed)
                     self._importances.put(now, known)
             finally:
                 self._forests.release()
         return known
+
+    def _rows(self, project: str, search: Search, assessment: Assessment) -> list[Row]:
+        """The configurations of the step that has most of them, what diverged among them."""
+        step = step_compared(assessment)
+        sign = 1.0 if search.goal == "min" else -1.0
+        ours = [one for one in assessment.ranking if one.search_step == step]
+        rows = [Row(search.space.read(one.config) or {}, sign * one.level) for one in ours]
+        ranked = {run for one in ours for run in one.runs}
+        others = [place.run for place in assessment.places if place.search_step == step and place.run not in ranked]
+        with self._database.reading() as connection:
+            home = lookup.project(connection, project)
+            for some in batched(others):
+                found = [one for one in runs.find_runs(connection, home.id, some) if one.context.state != "running"]
+                for run, diagnosis in zip(found, self._judged(connection, home, found), strict=True):
+                    if any(finding.code == _EXPLODING for finding in diagnosis.findings):
+                        rows.append(Row(search.space.read(run.config) or {}, math.inf))
+        return rows
 
     def _trials(
         self, connection: Connection, home: runs.StoredProject, search: Search, keys: Sequence[searches.TrialKey]
@@ -242,18 +262,13 @@ def _joined(connection: Connection, home: runs.StoredProject, run: runs.StoredRu
     return replace(run, search_id=found.id, search_step=None)
 
 
-def _rows(search: Search, ranking: Sequence[Ranked]) -> list[Row]:
-    """The configurations of the step that has most of them: those of other lengths have other levels."""
-    if not ranking:
-        return []
-    steps = Counter(one.search_step for one in ranking)
-    step = max(steps, key=lambda number: (steps[number], number))
-    sign = 1.0 if search.goal == "min" else -1.0
-    read = ((search.space.read(one.config), one.level) for one in ranking if one.search_step == step)
-    return [Row(configuration or {}, sign * level) for configuration, level in read]
+def step_compared(assessment: Assessment) -> int:
+    """The step of the procedure that has most configurations: those of another length have other levels."""
+    steps = Counter(one.search_step for one in assessment.ranking)
+    return max(steps, key=lambda number: (steps[number], number), default=4)
 
 
-def batched(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+def batched(ids: Sequence[T]) -> Iterator[Sequence[T]]:
     """So many at a time as one statement may name."""
     return (ids[start : start + _RUNS_AT_ONCE] for start in range(0, len(ids), _RUNS_AT_ONCE))
 

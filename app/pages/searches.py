@@ -1,7 +1,6 @@
 """Searches: the seven steps at a glance, what comes next, how the configurations stand, and what matters."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from app.errors import NotFound
 from app.importance.importance import is_installed
 from app.pages.configs import as_text
 from app.pages.drawing import THEMES, drawn
-from app.pages.render import page
+from app.pages.render import page, part
 from app.pages.service import ServiceHere
 from app.pages.vega import VEGA, begin_packing
 from app.reports import words
@@ -24,10 +23,11 @@ from app.search.answers import Ranked
 from app.search.parameters import Choice, Integer, LogUniform, Parameter, as_number
 from app.search.search import Search
 from app.search.space import ABSENT, value_at
+from app.searches import step_compared
 from app.service import Service
 
 _SEARCHES_A_PAGE = 100
-_MOST_RANKED = 30  # shown; the API has the rest
+_MOST_RANKED = 20  # shown; the API has the rest
 MARKS = {"done": "fine", "failed": "error", "open": "unjudged", "skipped": "unjudged"}
 _LOOKS = {theme: looks(theme) for theme in THEMES}
 
@@ -72,7 +72,7 @@ def show_search(request: Request, service: ServiceHere, project: str, search: st
         marks=MARKS,
         proposals=_as_lines([asdict(one) for one in assessment.next.proposals]),
         ranking=[(one, _values(one, names)) for one in assessment.ranking[:_MOST_RANKED]],
-        drawn_step=step_drawn(assessment.ranking),
+        drawn_step=step_compared(assessment),
         installed=is_installed(),
         value_of=_value_of,
         settings_of=_settings_of,
@@ -101,15 +101,9 @@ def get_importance(service: ServiceHere, project: str, search: str) -> Response:
     return _spec(importance_chart(service.searches.importance(project, search)))
 
 
-def step_drawn(ranking: Sequence[Ranked]) -> int:
-    """The step of the procedure whose configurations are compared in pictures: that with most of them."""
-    steps = Counter(one.search_step for one in ranking)
-    return max(steps, key=lambda number: (steps[number], number), default=4)
-
-
 def _drawn(service: Service, project: str, search: str) -> tuple[Search, list[Drawn]]:
     found, assessment = service.searches.assess(project, search)
-    return found.search, drawn_of(found.search, assessment.ranking, step_drawn(assessment.ranking))
+    return found.search, drawn_of(found.search, assessment.ranking, step_compared(assessment))
 
 
 def _spec(spec: Spec) -> Response:
@@ -154,7 +148,5 @@ def _snippet(address: str, project: str) -> str:
         "weight_decay": {"kind": "choice", "options": [0, 1e-5, 1e-4]},
     }
     body = json.dumps({"space": space, "metric": "val/loss", "num_classes": 10})
-    path = words.plain(project).replace("'", "")
-    return (
-        f"curl -X PUT '{address}/api/v1/projects/{path}/searches/rates' -H 'Content-Type: application/json' -d '{body}'"
-    )
+    url = f"{address}/api/v1/projects/{part(project)}/searches/rates"
+    return f"curl -X PUT '{url}' -H 'Content-Type: application/json' -d '{body}'"

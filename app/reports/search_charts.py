@@ -163,7 +163,8 @@ def importance_chart(found: Importance) -> Spec:
         for end in ("low", "high")
     ]
     description = words.plain(f"{found.says}. " + "; ".join(one.says for one in found.parameters))
-    return whole(description, layers, {"points": points}, _BAR * len(points) + 10, data="points")
+    spec = whole(description, layers, {"points": points}, _BAR * len(points) + 10, data="points")
+    return {**spec, "usermeta": {"says": f"{words.plain(found.says)}."}}
 
 
 def _across(parameter: Parameter, name: str) -> Spec:

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 import chromium
 from app.demo.replay import recorded_runs
 from tests.pages.looking import Logged, Watched
+from tests.pages.searched import fill_searches
 from tests.server_process import process, wait_until_ready
 
 MUST = "CURVEWISE_TEST_BROWSER"  # set: no browser is a failure, not a skip
@@ -40,6 +41,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
             )
             job.send("demo", run.name, {name: (c.steps.tolist(), c.values.tolist()) for name, c in run.curves.items()})
             job.finish("demo", run.name)
+        fill_searches(job, "searched")
         job.wait_for_chips("demo", 9)  # the nine that were spoiled on purpose
         yield job
 

@@ -17,6 +17,10 @@ PATHS = {
     "rules": "/rules",
     "numbers": "/projects/demo/runs/mlp-cosine/numbers",
     "sign in": "/login",
+    "searches": "/projects/searched/searches",
+    "no searches": "/projects/demo/searches",
+    "search": "/projects/searched/searches/rates",
+    "search without runs": "/projects/searched/searches/begun",
 }
 SERIOUS = {"serious", "critical"}
 

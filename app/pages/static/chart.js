@@ -135,6 +135,8 @@ export class Chart {
   tell() {
     this.canvas.setAttribute("role", "img"); // Vega has a role of its own for it, which few screen readers know
     this.canvas.setAttribute("aria-label", this.content.spec.description ?? this.canvas.getAttribute("aria-label"));
+    const says = this.figure.querySelector("[data-says]");
+    if (says) says.textContent = this.content.spec.usermeta?.says ?? "";
     this.figure.dataset.points = this.content.spec.datasets?.points?.length ?? 0;
     this.figure.dataset.drawn = String(Number(this.figure.dataset.drawn ?? 0) + 1);
     performance.mark("chart-drawn");
