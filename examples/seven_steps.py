@@ -25,6 +25,7 @@ from examples.digits import CLASSES, PER_EPOCH, SPACE, TRAIN, WRONG, Digits, Out
 
 SEARCH = "digits"
 ALL_RUNS = 60  # the most that the search may make
+PATIENCE_S = 60.0  # that a run waits at its end for the server to have all of it
 LAST = 7  # the step whose one run of another schedule is the model to keep
 Say = Callable[[str], None]
 
@@ -61,6 +62,7 @@ class Job:
             url=self._url,
             spool=self._spool,
             interval_s=0.05,
+            exit_timeout_s=PATIENCE_S,
             config=dict(config),
             search=SEARCH,
             search_step=search_step,
