@@ -25,6 +25,13 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(
         32 * 1024 * 1024, ge=1024, description="Largest request body accepted, after decompression [bytes]"
     )
+    batch_values: int = Field(
+        1_000_000, ge=100, le=10_000_000, description="Numbers that one body may hold, steps and values alike"
+    )
+    batch_curves: int = Field(10_000, ge=1, le=100_000, description="Curves that one body may hold points of")
+    json_depth: int = Field(
+        100, ge=8, le=190, description="How deeply what is said about a run, a project or a search may be nested"
+    )
     insecure: bool = Field(
         default=False, description="Let everybody in who reaches an address that is not of this machine alone"
     )

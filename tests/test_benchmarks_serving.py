@@ -51,6 +51,14 @@ def test_fairness_measures_a_job_beside_a_flood() -> None:
     assert beside["of_alone"] == pytest.approx(beside["p99_ms"] / alone["p99_ms"])
 
 
+def test_telling_asks_in_turn_of_what_is_foreign_and_what_is_missing() -> None:
+    rows = run("telling.py", "--requests", "10")
+    assert len({row["what"] for row in rows}) == 6
+    for row in rows:
+        assert row["requests"] == 20
+        assert 0 <= row["low"] <= row["auc"] <= row["high"] <= 1
+
+
 def test_read_measures_the_rules_the_streams_and_the_thinned() -> None:
     figures = run("read.py", "--small")
     assert [(row["points"], row["state"]) for row in figures["rules"]] == [

@@ -3,10 +3,12 @@
 import asyncio
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -23,6 +25,9 @@ _MOST_ERRORS = 1000  # each of them is a dict before one is shown
 _CHUNK_BYTES = 1024 * 1024
 _INLINE_BYTES = 32 * 1024  # a thousand points, a third of a millisecond; more is decoded in a thread, beside the others
 _ZSTD_WINDOW_BYTES = 8 * 1024 * 1024  # what RFC 9659 lets a sender ask for; the library would allow 128 MiB
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # one that never ends goes to the end
+_OPENING, _CLOSING = (np.frombuffer(characters, dtype=np.uint8) for characters in (b"[{", b"]}"))
 
 Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
@@ -97,7 +102,21 @@ async def read_model(request: Request, model: type[Model], *, empty: bool, limit
     if not body and empty:
         return model()
     media_type(request)
-    return await off_loop(request, body, lambda: validate(model, body))
+    depth = request.app.state.settings.json_depth
+    return await off_loop(request, body, lambda: validate(model, shallow(body, depth)))
+
+
+def shallow(body: bytes, depth: int) -> bytes:
+    """The JSON text, which is nested no deeper than this. Raises UnreadableBody.
+
+    Of what has a shape of its own, as points have, nothing deeper is kept anyhow; configs hold whatever there is.
+    """
+    if body.count(b"[") + body.count(b"{") > depth:
+        text = np.frombuffer(_STRING.sub(b"", body), dtype=np.uint8)
+        opened = np.isin(text, _OPENING).astype(np.int64) - np.isin(text, _CLOSING)
+        if (deepest := int(np.cumsum(opened).max(initial=0))) > depth:
+            raise UnreadableBody(f"the body is nested {deepest} deep, and may be {depth} (CURVEWISE_JSON_DEPTH)")
+    return body
 
 
 def validate(model: type[Model], body: bytes) -> Model:

@@ -20,6 +20,17 @@ MOST_VALUES = 1_000_000
 MOST_CURVES = 10_000
 _MOST_QUOTES = 100_000
 
+
+@dataclass(frozen=True)
+class Most:
+    """How much one body may hold: numbers, and curves."""
+
+    values: int = MOST_VALUES
+    curves: int = MOST_CURVES
+
+
+_USUAL = Most()
+
 Columns = Mapping[str, tuple[Any, Any]]  # name -> steps, values: float64 arrays, or lists of anything
 
 
@@ -46,31 +57,31 @@ class Batch:
         return sum(int(part.steps.size) for part in self.points)
 
 
-def read_columns(model: type[Body], body: bytes) -> tuple[Body, Batch]:
+def read_columns(model: type[Body], body: bytes, most: Most = _USUAL) -> tuple[Body, Batch]:
     """A JSON body with `curves` in it: everything else as `model`, and the points.
 
     Raises UnreadableBody when it is not JSON, RequestValidationError when it has another shape, TooLarge.
     """
     require_content(body)
-    _require_few_values(body, b",]}")
+    _require_few_values(body, b",]}", most)
     columns = None
     # With many names or strings in it, it is not plain columns, and pydantic would list everything that is wrong.
-    if len(body) <= MOST_VALUES or _count(body, b'"') <= _MOST_QUOTES:
+    if len(body) <= most.values or _count(body, b'"') <= _MOST_QUOTES:
         with suppress(ValidationError):
             sent = model.model_validate_json(body)
             columns = _exact(sent.curves or {})
     if columns is None:
         sent, columns = _read_tolerantly(model, body)
-    return sent, _batch(columns)
+    return sent, _batch(columns, most)
 
 
-def read_lines(body: bytes) -> Batch:
+def read_lines(body: bytes, most: Most = _USUAL) -> Batch:
     """NDJSON rows, one a line. A line that is no JSON costs only itself.
 
     Raises UnreadableBody when no line is JSON, TooLarge.
     """
     require_content(body)
-    _require_few_values(body, b",]}\n")
+    _require_few_values(body, b",]}\n", most)
     rows: list[Any] = []
     places: list[int] = []
     torn: list[Rejected] = []
@@ -84,14 +95,14 @@ def read_lines(body: bytes) -> Batch:
             torn.append(Rejected(place, None, "unreadable_line", f"the line is not JSON: {error}"))
     if not rows:
         raise UnreadableBody(f"none of the lines is JSON; line {torn[0].index}: {torn[0].reason}")
-    batch = read_points(rows, places)
+    batch = read_points(rows, places, most)
     return replace(batch, rejected=sorted([*torn, *batch.rejected], key=lambda r: r.index))
 
 
-def read_points(rows: Sequence[object], places: Sequence[int] | None = None) -> Batch:
+def read_points(rows: Sequence[object], places: Sequence[int] | None = None, most: Most = _USUAL) -> Batch:
     """Rows, each named by its place where it is refused. Raises TooLarge when they are of too many curves."""
     points, rejected, not_measured = read_rows(rows, places)
-    _require_few_curves(len(points))
+    _require_few_curves(len(points), most)
     return Batch(points, rejected, not_measured)
 
 
@@ -132,8 +143,8 @@ def _read_tolerantly(model: type[Body], body: bytes) -> tuple[Body, Columns]:
         raise readable(error) from error
 
 
-def _batch(columns: Columns) -> Batch:
-    _require_few_curves(len(columns))
+def _batch(columns: Columns, most: Most) -> Batch:
+    _require_few_curves(len(columns), most)
     points: list[Points] = []
     rejected: list[Rejected] = []
     not_measured = 0
@@ -146,16 +157,22 @@ def _batch(columns: Columns) -> Batch:
     return Batch(points, rejected, not_measured)
 
 
-def _require_few_curves(count: int) -> None:
-    if count > MOST_CURVES:
-        raise TooLarge(f"the body holds {count} curves, and may hold {MOST_CURVES}; send it in smaller parts")
+def _require_few_curves(count: int, most: Most) -> None:
+    if count > most.curves:
+        raise TooLarge(
+            f"the body holds {count} curves, and may hold {most.curves} (CURVEWISE_BATCH_CURVES); "
+            "send it in smaller parts"
+        )
 
 
-def _require_few_values(body: bytes, separators: bytes) -> None:
-    if len(body) <= MOST_VALUES:
+def _require_few_values(body: bytes, separators: bytes, most: Most) -> None:
+    if len(body) <= most.values:
         return
-    if (values := _count(body, separators)) > MOST_VALUES:
-        raise TooLarge(f"the body holds about {values} values, and may hold {MOST_VALUES}; send it in smaller parts")
+    if (values := _count(body, separators)) > most.values:
+        raise TooLarge(
+            f"the body holds about {values} values, and may hold {most.values} (CURVEWISE_BATCH_VALUES); "
+            "send it in smaller parts"
+        )
 
 
 def _count(body: bytes, characters: bytes) -> int:

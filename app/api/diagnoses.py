@@ -10,11 +10,11 @@ from pydantic import Field, JsonValue
 
 from app import errors
 from app.api.body import JSON, decoders, media_type, read_body
-from app.api.columns import HasColumns, read_columns
+from app.api.columns import HasColumns, Most, read_columns
 from app.api.formats import FORMATS, HTML, JUNIT, SARIF, SVG, Format, answer
 from app.api.negotiation import MARKDOWN, choose, etag_of, is_known
 from app.api.openapi import Responses, documented, one_body
-from app.api.points import refuse
+from app.api.points import allowed, refuse
 from app.api.problems import INVALID_INPUT, POINTS_REFUSED, UNREADABLE_BODY
 from app.api.service import ServiceHere
 from app.api.wire import After, Column, ContextIn, Limit, Page, ProjectName, RunName, reply
@@ -243,11 +243,11 @@ async def diagnose_curves(request: Request) -> Response:
     """The same judgement without a run: nothing is stored. A bad point refuses the whole body, and is named."""
     media_type(request)
     body = await read_body(request)
-    return await to_thread.run_sync(_diagnose, body, limiter=decoders(request))
+    return await to_thread.run_sync(_diagnose, body, allowed(request), limiter=decoders(request))
 
 
-def _diagnose(body: bytes) -> Response:
-    sent, batch = read_columns(DiagnoseIn, body)
+def _diagnose(body: bytes, most: Most) -> Response:
+    sent, batch = read_columns(DiagnoseIn, body, most)
     if batch.rejected:
         return refuse(batch)
     raw = {part.name: make_curve(part.name, part.steps, part.values) for part in batch.points}

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from app import errors
 from app.api.body import JSON, NDJSON, media_type, off_loop, read_body, wrong
-from app.api.columns import Batch, HasColumns, read_columns, read_lines, read_points
+from app.api.columns import Batch, HasColumns, Most, read_columns, read_lines, read_points
 from app.api.openapi import documented, one_of_bodies
 from app.api.problems import INVALID_INPUT, POINTS_REFUSED, UNREADABLE_BODY, problem
 from app.api.service import ServiceHere
@@ -119,14 +119,15 @@ async def send_points(
     A bad point never costs a good one: it is listed in `rejected`, and the others are stored. Steps may come in any
     order; within an attempt the last value of a curve's step wins, so a batch may be sent again. Bodies may be
     compressed (`Content-Encoding: gzip` or `zstd`). One body holds at most a million values, steps counted, and points
-    of at most 10000 curves; more is answered with 413.
+    of at most 10000 curves, where the server is not set otherwise; more is answered with 413.
     """
     kind = media_type(request, (JSON, NDJSON))
     body = await read_body(request)
+    most = allowed(request)
     if kind == NDJSON:
-        batch = await off_loop(request, body, lambda: read_lines(body))
+        batch = await off_loop(request, body, lambda: read_lines(body, most))
     else:
-        named, batch = await off_loop(request, body, lambda: _read_json(body))
+        named, batch = await off_loop(request, body, lambda: _read_json(body, most))
         if None not in (attempt, named) and attempt != named:
             raise wrong(("attempt",), f"the body says attempt {named}, the query {attempt}")
         attempt = attempt if named is None else named
@@ -153,12 +154,18 @@ async def send_points(
     )
 
 
-def _read_json(body: bytes) -> tuple[int | None, Batch]:
-    sent, batch = read_columns(PointsIn, body)
+def allowed(request: Request) -> Most:
+    """How much one body may hold here."""
+    settings = request.app.state.settings
+    return Most(settings.batch_values, settings.batch_curves)
+
+
+def _read_json(body: bytes, most: Most) -> tuple[int | None, Batch]:
+    sent, batch = read_columns(PointsIn, body, most)
     if (sent.curves is None) == (sent.points is None):
         raise wrong((), "send exactly one of `curves` and `points`")
     if sent.points is not None:
-        batch = read_points(sent.points)
+        batch = read_points(sent.points, most=most)
     return sent.attempt, batch
 
 

@@ -1,5 +1,6 @@
 """How much there may be: each limit is told with what to do, and costs nothing that is within it."""
 
+import json
 import socket
 import time
 from pathlib import Path
@@ -36,6 +37,52 @@ def test_curves_beyond_the_limit_are_refused_and_the_others_taken(database_url: 
         assert set(client.get(f"{RUN}/curves").json()["curves"]) == {"a", "b", "c"}
         client.put("/api/v1/projects/p/runs/other")
         assert client.post("/api/v1/projects/p/runs/other/points", json=points("z")).json()["accepted"] == 2
+
+
+def test_what_one_body_may_hold_is_set(tmp_path: Path) -> None:
+    few = Settings(database_url=f"sqlite:///{tmp_path}/few.db", batch_values=1000, batch_curves=2, json_depth=8)
+    with serving(few) as client:
+        client.put(RUN)
+        rows = "\n".join(f'{{"step": {step}, "a": 1}}' for step in range(1001)).encode()
+        columns = {"curves": {"a": {"steps": list(range(600)), "values": [1.5] * 600}}}
+        for path, body, kind in (
+            (f"{RUN}/points", json.dumps(columns).encode(), "application/json"),
+            ("/api/v1/diagnose", json.dumps(columns).encode(), "application/json"),
+            (f"{RUN}/points", rows, "application/x-ndjson"),
+            (f"{RUN}/points", json.dumps({"points": [{"step": 1, "a": 1}] * 600}).encode(), "application/json"),
+        ):
+            refused = client.post(path, content=body, headers={"Content-Type": kind})
+            assert refused.status_code == 413
+            assert "CURVEWISE_BATCH_VALUES" in refused.json()["detail"]
+        for path in (f"{RUN}/points", "/api/v1/diagnose"):
+            assert client.post(path, json=points("a", "b")).status_code == 200
+            refused = client.post(path, json=points("a", "b", "c"))
+            assert refused.status_code == 413
+            assert "CURVEWISE_BATCH_CURVES" in refused.json()["detail"]
+        wide = client.post(f"{RUN}/points", json={"points": [{"step": 1, "a": 1, "b": 2, "c": 3}]})
+        assert (wide.status_code, wide.json()["type"]) == (413, "urn:curvewise:problem:too-large")
+
+
+def nested(depth: int) -> object:
+    return [nested(depth - 1)] if depth else "]]]]"
+
+
+def test_how_deeply_a_config_may_be_nested_is_set(tmp_path: Path) -> None:
+    shallow = Settings(database_url=f"sqlite:///{tmp_path}/shallow.db", json_depth=8)
+    with serving(shallow) as client:
+        for config in (
+            {"a": nested(6)},
+            {"a": ["[[[[[[[[[[{", '\\"[[[[[[[[[', nested(5)]},
+            {str(n): [n] for n in range(40)},
+        ):
+            assert client.put(RUN, json={"config": config}).status_code in {200, 201}
+            assert client.get(RUN).json()["config"] == config
+        for deep in ({"a": nested(7)}, {"a": ["]]]]]", nested(6)]}):
+            refused = client.put(RUN, json={"config": deep})
+            assert refused.status_code == 400
+            assert "CURVEWISE_JSON_DEPTH" in refused.json()["detail"]
+        torn = client.put(RUN, content=b'{"config": {"a": "' + b"[" * 40)
+        assert (torn.status_code, torn.json()["type"]) == (400, "urn:curvewise:problem:unreadable-body")
 
 
 def test_runs_beyond_the_limit_are_not_opened(database_url: str) -> None:
