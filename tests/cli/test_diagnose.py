@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,3 +169,35 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(
         assert says in done.stderr
         assert done.stdout == ""
     assert metrics.read_bytes() == before
+
+
+def test_facts_that_a_log_does_not_hold_are_told_by_options(call: Run, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("step,train/loss\n" + "".join(f"{step},{0.1 / (1 + step / 50)}\n" for step in range(300)))
+
+    def verdict(*options: str) -> dict[str, Any]:
+        done = call("diagnose", str(log), "--format", "json", *options)
+        assert done.returncode == 0, done.stderr
+        return next(one for one in json.loads(done.stdout)["verdicts"] if one["code"] == "CW007")
+
+    assert verdict("--num-classes", "2")["verdict"] == "finding"
+    assert verdict("--class-priors", "0.98,0.02", "--dataset-size", "500", "--pretrained", "none")["verdict"] == "clear"
+    assert verdict("--target-variance", "0.1")["verdict"] == "clear"
+    assert verdict()["reason"] == "num_classes is not known"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--class-priors", "0.5,0.4"), "together 1"),
+        (("--class-priors", "a,b"), "together 1"),
+        (("--class-priors", "0.5,0.5", "--num-classes", "3"), "num_classes is 3"),
+        (("--pretrained", "x" * 201), "200 characters"),
+        (("--target-variance", "0"), "above zero"),
+    ],
+)
+def test_facts_that_cannot_be_meant_are_refused(call: Run, tmp_path: Path, options: tuple[str, ...], told: str) -> None:
+    (tmp_path / "log.csv").write_text("step,train/loss\n0,2.3\n1,2.2\n")
+    done = call("diagnose", str(tmp_path / "log.csv"), *options)
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.replace("│", " ").split())

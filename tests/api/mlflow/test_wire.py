@@ -237,3 +237,16 @@ def test_a_model_of_an_old_client_is_told_in_a_tag(server: httpx.Client, run: st
 
 def test_what_other_languages_may_send_is_in_the_openapi_document_of_nobody(server: httpx.Client) -> None:
     assert not [path for path in server.get("/openapi.json").json()["paths"] if path.startswith("/mlflow")]
+
+
+def test_context_of_all_kinds_is_read_from_tags(server: httpx.Client, run: str) -> None:
+    for tag, value in {
+        "curvewise.class_priors": "0.9,0.1",
+        "curvewise.target_variance": "2.5",
+        "curvewise.dataset_size": "500",
+        "curvewise.pretrained": "resnet50",
+    }.items():
+        assert post(server, "runs/set-tag", {"run_id": run, "key": tag, "value": value}).status_code == 200
+    reply = post(server, "runs/set-tag", {"run_id": run, "key": "curvewise.class_priors", "value": "0.9;0.1"})
+    told = "the tag curvewise.class_priors is numbers with commas between them, not '0.9;0.1'"
+    assert refused(reply, "INVALID_PARAMETER_VALUE", 400).startswith(told)
