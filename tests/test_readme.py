@@ -2,8 +2,10 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.api.app import create_app
@@ -41,6 +43,22 @@ def test_the_curl_examples_work_as_pasted(tmp_path: Path) -> None:
     assert '"accepted":6' in done.stdout.replace(" ", "")
     assert '"rule":"exploding"' in done.stdout.replace(" ", "")
     assert "| **CW008 exploding**" in done.stdout
+
+
+def test_predictions_are_saved_and_sent_as_pasted(tmp_path: Path) -> None:
+    section = README.split("## After training")[1].split("\n## ")[0]
+    (saved,), (sent,) = (re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL) for kind in ("python", "bash"))
+    with running_server() as address:
+        for run in ("r1", "r2"):
+            assert httpx.put(f"{address}/api/v1/projects/mnist/runs/{run}").status_code == 201
+        subprocess.run([sys.executable, "-c", saved], cwd=tmp_path, check=True, timeout=60)
+        script = sent.replace("http://127.0.0.1:8000", address)
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"kind":"probabilities","examples":40,"classes":3' in done.stdout
+    assert "val/loss was not logged: log it at every checkpoint" in done.stdout
+    assert "the predictions of one checkpoint, step 4200, are there" in done.stdout
 
 
 def test_every_endpoint_is_listed() -> None:

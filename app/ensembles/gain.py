@@ -77,7 +77,7 @@ def _folds(examples: int) -> NDArray[np.intp]:
 
     Multiples of the golden ratio, without their whole part, never fall into step with the order of the examples.
     """
-    return np.floor(FOLDS * (np.arange(examples) * GOLDEN % 1)).astype(np.intp)
+    return np.asarray(np.floor(FOLDS * (np.arange(examples) * GOLDEN % 1)), dtype=np.intp)
 
 
 def _gain(metric: Metric, over: Over, difference: FloatArray) -> Gain:
