@@ -46,9 +46,7 @@ def read(look: Look, others: Sequence[Look], expected: Expected | None) -> Readi
             "initialisation", "stood still at first and then fell: a bad initialisation is the prime suspect"
         )
     left = f"fell by {fall.share:.0%} of its start and had not got there after {look.last_step:g} steps"
-    tail = look.view.train.after(0.7 * look.last_step)
-    late = _late_share(look)
-    if len(tail) >= 3 and late >= STILL:
+    if _late_share(look) >= STILL:
         return Reading("too short", f"{left}, still falling: train it longer")
     return Reading("rate too low", f"{left}, and hardly falls any more: try a higher rate, or a larger model")
 

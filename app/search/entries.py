@@ -38,8 +38,8 @@ def as_json(parameter: Parameter) -> dict[str, object]:
             return {"kind": "integer", "low": low, "high": high, "log": log, **role}
         case LogUniform(low=low, high=high):
             return {"kind": "log_uniform", "low": low, "high": high, **role}
-        case Uniform(low=low, high=high):
-            return {"kind": "uniform", "low": low, "high": high, **role}
+        case _:
+            return {"kind": "uniform", "low": parameter.low, "high": parameter.high, **role}
 
 
 class _Entry(BaseModel):

@@ -15,6 +15,12 @@ from app.search.ranking import Standing, reached
 from app.search.rates import read_rates
 from app.search.search import Search
 
+# What is left where more runs of a step would not tell more.
+LEFT_TO_DO = {
+    1: " More runs of the same would not tell: look at the output layer, the loss and the scale of inputs and targets.",
+    2: " More runs of the same would not tell: look at the data, the labels, and whether gradients arrive.",
+}
+
 
 @dataclass(frozen=True)
 class Known:
@@ -87,15 +93,13 @@ def _next(desk: Desk, report: StepReport) -> Next:
     if search_step == 1 and running:
         desk.made.clear()  # one look at the start is enough
     if not desk.made and not running:
-        why += " The space has no configuration left to try for it: widen the space."
+        why += LEFT_TO_DO.get(search_step, " The space has no configuration left to try for it: widen the space.")
     return Next(search_step=search_step, name=NAMES[search_step - 1], why=why, stop=False, proposals=tuple(desk.made))
 
 
 def _go_on(known: Known, desk: Desk) -> Next:
     """After a refined round: other seeds where noise hides the order, another round where it pays, else stop."""
     standing, name = known.refined, NAMES[6]
-    if not standing.groups:
-        return Next(search_step=5, name=NAMES[4], why=known.steps[4].says, stop=False, proposals=())
     if wanting := unsettled(standing):
         proposals.repeat_leaders(desk, standing)
         many = f"{len(wanting)} configurations want" if len(wanting) > 1 else "one configuration wants"

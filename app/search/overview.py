@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.diagnosis import Diagnosis
 from app.rules.verdict import Evidence
 from app.search.answers import NAMES, StepReport
-from app.search.looks import Look, counted
+from app.search.looks import counted
 from app.search.parameters import Choice, Integer, LogUniform, as_number
 from app.search.places import Placed
 from app.search.ranking import Group, Standing
@@ -43,7 +44,7 @@ def report(search: Search, placed: Placed, standings: Sequence[Standing]) -> Ste
         runs = placed.at(4, 5)
         missing = "their diagnoses" if runs else "runs of steps 4 and 5"
         return StepReport(number=6, name=NAMES[5], status="open", says="No curve to look at yet.", missing=missing)
-    counts = count(looks)
+    counts = count([look.trial.diagnosis for look in looks if look.trial.diagnosis is not None])
     says = [_finding(rule, many, len(looks)) for rule, many in counts]
     if not says:
         says = [f"None of {counted(len(looks), 'run')} shows a pathology."]
@@ -60,12 +61,11 @@ def report(search: Search, placed: Placed, standings: Sequence[Standing]) -> Ste
     )
 
 
-def count(looks: Sequence[Look]) -> list[tuple[str, int]]:
+def count(diagnoses: Sequence[Diagnosis]) -> list[tuple[str, int]]:
     """Rule -> how many of the runs it found its pathology in, most first; without those that follow from another."""
     found: Counter[str] = Counter()
-    for look in looks:
-        if look.trial.diagnosis is not None:
-            found.update(finding.rule for finding in look.trial.diagnosis.findings if finding.caused_by is None)
+    for diagnosis in diagnoses:
+        found.update(finding.rule for finding in diagnosis.findings if finding.caused_by is None)
     return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
 
 

@@ -12,6 +12,7 @@ from app.search.gain import SEEDS, unsettled
 from app.search.grids import wanted
 from app.search.initial import Expected, wrong_start
 from app.search.looks import Look
+from app.search.parameters import as_number, same_value
 from app.search.places import Placed, fitted_at
 from app.search.ranking import Group, Key, Standing, key_of
 from app.search.rates import RateReading, read_rates
@@ -22,6 +23,7 @@ LOOK_UPDATES, SAMPLE_UPDATES, RATE_UPDATES = 10, 500, 100  # updates
 COARSE_EPOCHS, REFINED_EPOCHS = 3.0, 15.0
 EXAMPLES_A_CLASS, LEAST_SAMPLE, MOST_SAMPLE = 5, 20, 1000  # examples
 MOST_READ = 50  # runs whose reading decides what later ones keep
+MOST_LOOKS, MOST_SAMPLES = 4, 12  # runs of steps 1 and 2 after which more of the same would not tell more
 SCARCE = 20  # runs in all below which one ramped run looks for the rate instead of a sweep
 TENFOLD = 10.0
 SMALL_HEAD, FAN_IN = "small_output_layer", "kaiming"
@@ -100,6 +102,8 @@ def mended(placed: Placed, expected: Expected | None) -> str:
 
 def look_at_start(desk: Desk, wrong: bool) -> None:
     """Step 1: a few updates with weight decay off; after a wrong start, with another initialisation."""
+    if len(desk.placed.at(1)) >= MOST_LOOKS:
+        return
     settings: dict[str, Any] = {"weight_decay": 0}
     why = "read the loss before the first update, with nothing but the data in it"
     if wrong:
@@ -122,6 +126,8 @@ def overfit_sample(desk: Desk) -> None:
         why = "see whether the model can learn a handful of examples"
         for values in each:
             desk.put(2, values, why, settings, updates=SAMPLE_UPDATES)
+        return
+    if len(looks) >= MOST_SAMPLES:
         return
     for look in reversed(looks):  # the last ones have the names of the latest proposals
         if look.over and len(desk.made) < desk.room:
@@ -147,8 +153,7 @@ def _after(desk: Desk, look: Look, settings: dict[str, Any]) -> None:
     name = desk.search.space.rate
     factor = factors.get(reading.cause, 1 / TENFOLD if look.diverged is not None else TENFOLD)
     wanted = candidates.nearest_rate(desk.search.space, (look.rate or 0.0) * factor) if look.rate else None
-    tried = [one.rate for one in desk.placed.at(2)] + [one.config.get(name or "") for one in desk.made]
-    if name is not None and wanted is not None and wanted not in tried:
+    if name is not None and wanted is not None and not any(same_value(wanted, rate) for rate in _sampled(desk)):
         desk.put(2, {**values, name: wanted}, why, settings, updates=SAMPLE_UPDATES)
 
 
@@ -159,9 +164,16 @@ def _faster(desk: Desk, values: Configuration, why: str, settings: dict[str, Any
     if name is None or not isinstance(rate, int | float):
         return
     wanted = candidates.nearest_rate(desk.search.space, rate * TENFOLD)
-    tried = [one.rate for one in desk.placed.at(2) if one.rate] + [rate]
-    if wanted is not None and wanted > max(tried) * 2 and all(one.config.get(name) != wanted for one in desk.made):
+    tried = [*_sampled(desk), rate]
+    if wanted is not None and wanted > max(tried) * 2:
         desk.put(2, {**values, name: wanted}, why, settings, updates=SAMPLE_UPDATES)
+
+
+def _sampled(desk: Desk) -> list[float]:
+    """The rates at which a sample was or is going to be learnt."""
+    name = desk.search.space.rate or ""
+    proposed = [as_number(desk.search.space.read(one.config).get(name)) for one in desk.made]
+    return [rate for rate in [*(look.rate for look in desk.placed.at(2)), *proposed] if rate is not None]
 
 
 def _with(desk: Desk, way: str) -> str:

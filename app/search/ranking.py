@@ -27,7 +27,6 @@ from app.curves.curve import FloatArray
 from app.search.answers import Ranked
 from app.search.looks import Look
 from app.search.parameters import as_number
-from app.search.places import Placed
 from app.search.search import Goal, Search
 from app.search.space import Configuration
 from app.signals.noise import scatter
@@ -148,12 +147,6 @@ class Standing:
         many = len(self.leaders)
         expected = float(ndtri((many - 0.375) / (many + 0.25))) if many > 1 else 0.0
         return expected * self.spread / math.sqrt(len(self.groups[0].scores))
-
-
-def standings(search: Search, placed: Placed) -> list[Standing]:
-    """The refined configurations, then the coarse ones; without those of which no run could be read."""
-    made = (standing(search, placed.at(step), step) for step in (5, 4))
-    return [one for one in made if one.groups]
 
 
 def standing(search: Search, looks: Sequence[Look], search_step: int) -> Standing:

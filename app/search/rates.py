@@ -47,11 +47,6 @@ class RateReading:
     certainty: float
     runs: tuple[str, ...]
 
-    @property
-    def enclosed(self) -> bool:
-        """Whether the best lies inside what was tried: a higher rate is known to be worse, and a lower one as well."""
-        return self.best is not None and self.tried[0] < self.best < self.tried[1]
-
 
 @dataclass(frozen=True)
 class _Tried:

@@ -86,6 +86,7 @@ def test_real_trainings_at_too_high_a_rate_and_from_too_small_weights_are_told()
         (sample("a", None, train=flat()), [], "unknown", "a run at ten times the rate would tell"),
         (sample("a", train=1.4 - 0.009 * np.arange(100)), [], "too short", "still falling: train it longer"),
         (sample("a", train=np.r_[falling(), flat(0.3, 300)]), [], "rate too low", "hardly falls any more"),
+        (sample("a", train=[1.4, 1.2, 1.0, 0.8, 0.6]), [], "too short", "still falling"),
         (sample("a", train=falling(points=6, noise=0, end=0.5)), [], "unknown", "does not go down beyond noise"),
         (
             sample("a", train=np.r_[flat(1.4, 60, noise=0.001), falling(points=40)]),

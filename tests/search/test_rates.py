@@ -176,3 +176,34 @@ def test_the_next_sweep_lies_where_the_last_one_points() -> None:
         assert all(low <= rate <= high for rate in more)
         assert not {float(str(t.config["lr"])) for t in trials} & set(more)
     assert candidates.sweep(search({"a": {"kind": "choice", "options": [1]}}), 5, [], None) == []
+
+
+def test_a_rate_at_the_end_of_its_range_is_a_grid_of_one() -> None:
+    reading = rates.RateReading(1e-5, None, 1e-5, 1e-5, 1.1e-5, (1e-5, 1.0), "", 0.5, 9.0, ())
+    extra = {"n": {"kind": "integer", "low": 1, "high": 9}}
+    spaces = (
+        {"lr": {"kind": "log_uniform", "low": 1e-5, "high": 1.0}} | extra,
+        {"lr": {"kind": "choice", "options": [1e-5, 1]}} | extra,
+    )
+    for space in spaces:
+        drawn = list(candidates.coarse(search(space), reading))[:5]
+        assert len({str(one) for one in drawn}) > 1
+    assert {one["lr"] for one in drawn} == {1e-5}
+    assert candidates.nearest_rate(search(extra).space, 0.1) is None
+
+
+def test_the_rate_that_was_logged_stands_in_for_one_that_the_configuration_lacks() -> None:
+    made = [
+        run(
+            f"r{t.run}",
+            None,
+            config={},
+            train=t.curves["train/loss"].values,
+            rates=np.full(100, t.config["lr"]),
+            step=3,
+        )
+        for t in SWEEP[:4]
+    ]
+    reading = read_rates(placed(*made))
+    assert reading is not None
+    assert reading.best == 1e-2

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import InvalidInput
@@ -37,6 +37,7 @@ parameters = st.one_of(
 spaces = st.dictionaries(st.sampled_from(["a", "lr", "b.c", "b.wd", "deep.er.still"]), parameters, min_size=1)
 
 
+@settings(max_examples=40)
 @given(spaces, st.integers(0, 2**70), st.integers(0, 30))
 def test_samples_lie_inside_and_are_the_same_however_many_are_asked_for(raw: Any, seed: int, skip: int) -> None:
     space = Space.parse(raw)
@@ -47,12 +48,14 @@ def test_samples_lie_inside_and_are_the_same_however_many_are_asked_for(raw: Any
         assert space.read(space.nested(configuration)) == configuration
 
 
+@settings(max_examples=40)
 @given(spaces)
 def test_a_space_survives_json(raw: Any) -> None:
     space = Space.parse(raw)
     assert Space.parse(json.loads(json.dumps(space.as_json()))) == space
 
 
+@settings(max_examples=40)
 @given(spaces, st.integers(0, 100))
 def test_a_narrowed_space_holds_what_it_is_around_and_nothing_new(raw: Any, seed: int) -> None:
     space = Space.parse(raw)
