@@ -104,13 +104,12 @@ def run(
         "num_classes": num_classes,
     }
     said |= {key: value for key, value in given.items() if value is not None}
-    if "space" in said:
-        Space.parse(said["space"])
     plan = Plan(jobs, until_step, early_stopping, trial_timeout, grace)
     kept = Folder(folder / home / name)
     asked = Command(tuple(command or ()))
-    if not command:
-        asked.check(())
+    asked.check_program()
+    if "space" in said:
+        asked.check(Space.parse(said["space"]).parameters)
     with ExitStack() as stack:
         stack.enter_context(kept.held())
         stop = stack.enter_context(_stopping())
@@ -185,8 +184,8 @@ def _prepared(here: Searches, said: dict[str, Any], command: Command) -> dict[st
         raise InvalidInput(
             f"project {here.project!r} has no search {here.search!r} yet: say what may vary (--space FILE)"
         )
-    command.check(tuple((said.get("space") or (before or {})["space"]).keys()))
     about = here.put(said) if said else before or {}
+    command.check(about["space"])
     if before is not None:
         changed = sorted(key for key in said if key != "space" and before.get(key) != about.get(key))
         changed += ["space"] if before["space"] != about["space"] else []

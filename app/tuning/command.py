@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,17 +44,20 @@ class Command:
 
     words: tuple[str, ...]
 
-    def check(self, parameters: Sequence[str]) -> None:
-        """Raises InvalidInput for no program, one that is not there, and placeholders that some trial cannot fill."""
+    def check_program(self) -> None:
+        """Raises InvalidInput for no program, and for one that is not there."""
         if not self.words:
             raise InvalidInput("say what to run after --: curvewise search run --space space.yaml -- python train.py")
         program = self.words[0]
         if not _PLACEHOLDER.search(program) and shutil.which(program) is None:
             there = "is no program" if Path(program).exists() else "is not found"
             raise InvalidInput(f"{program!r} {there}: the command after -- begins with a program to run")
+
+    def check(self, parameters: Iterable[str]) -> None:
+        """Raises InvalidInput for placeholders that some trial cannot fill. parameters: of the space, by name."""
         for word in self.words:
             for match in _PLACEHOLDER.finditer(word):
-                _check(match, parameters)
+                _check(match, tuple(parameters))
 
     def fill(self, proposal: Proposal, identity: Identity) -> list[str]:
         """The words for one trial. Raises InvalidInput where a placeholder without a default has no value."""

@@ -24,6 +24,7 @@ def proposal(**settings: object) -> Proposal:
 
 def filled(*words: str, **settings: object) -> list[str]:
     command = Command(("env", *words))
+    command.check_program()
     command.check(PARAMETERS)
     return command.fill(proposal(**settings), HERE)[1:]
 
@@ -54,11 +55,11 @@ def test_a_placeholder_that_some_trial_cannot_fill_is_refused_before_anything_ru
 
 def test_a_program_that_is_not_there_is_refused_before_anything_runs() -> None:
     with pytest.raises(InvalidInput, match="'no-such-program' is not found"):
-        Command(("no-such-program",)).check(PARAMETERS)
+        Command(("no-such-program",)).check_program()
     with pytest.raises(InvalidInput, match="is no program"):
-        Command((__file__,)).check(PARAMETERS)
+        Command((__file__,)).check_program()
     with pytest.raises(InvalidInput, match="after --"):
-        Command(()).check(PARAMETERS)
+        Command(()).check_program()
 
 
 def test_the_environment_holds_the_identity_and_the_configuration() -> None:

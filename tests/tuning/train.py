@@ -9,8 +9,9 @@ import signal
 import sys
 import time
 
-import curvewise_client as curvewise
 import numpy as np
+
+import curvewise_client as curvewise
 
 how = os.environ.get("MISBEHAVE", "")
 trial = curvewise.trial()
@@ -23,12 +24,17 @@ x_val, y_val, x, y = x[:100], y[:100], x[100:], y[100:]
 w = np.zeros(5)
 
 
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def loss(x: np.ndarray, y: np.ndarray) -> float:
     z = x @ w
     return float(np.mean(np.logaddexp(0, z) - y * z))
 
 
-print("training", trial.config, flush=True)
+say(f"training {trial.config}")
 if how == "fail":
     sys.exit(3)
 if how == "silent":
@@ -44,6 +50,6 @@ for step in range(steps + 1):
     if how in ("hang", "deaf") and step == 8:
         if how == "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        print("waiting", flush=True)
+        say("waiting")
         time.sleep(600)
 run.finish()
