@@ -104,6 +104,11 @@ def test_what_is_drawn_depends_on_seed_and_number_alone_and_covers_everything() 
         ("regularise", {"weight_decay_factor": 10.0}, {"weight_decay": 0.1}),
         ("reinitialise", {"scheme": "kaiming"}, {"init_scale": 1.0, "head_scale": 1.0}),
         ("reinitialise", {"scheme": "small_output_layer", "factor": 0.5}, {"head_scale": 0.15}),
+        (
+            "reinitialise",
+            {"scheme": "small_output_layer+kaiming", "output_factor": 0.1},
+            {"init_scale": 1.0, "head_scale": 0.1},
+        ),
         ("delay_decay", {"until_step": 150.0}, {"cut_at": 0.75}),
     ],
 )

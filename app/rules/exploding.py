@@ -19,8 +19,9 @@ Blind spots
     come where it is always the same: `spikes_at_epoch_boundaries` where that is the distance of the evaluations, which
     points at the order of the data. Means over many updates hide them.
 Recommends
-    A lower rate (a tenth when it happened in the first tenth of the run, a third later), warm-up when the rate was
-    rising, and the checkpoint from before.
+    A lower rate (a hundredth when it was gone before a climb could be seen, for the further a rate is above what is
+    stable the faster the loss grows; a tenth when it happened in the first tenth of the run, a third later), warm-up
+    when the rate was rising, and the checkpoint from before.
 Source
     The lecture's list of what a loss curve shows: a loss that goes to Inf or NaN has too high a rate or a bad start.
 """
@@ -124,7 +125,8 @@ def _not_finite(view: View, name: str, burst: NonFinite) -> Finding:
     last = float(curve.steps[-1])
     cause = cause_of_non_finite(curve, view.rate, burst.first_step)
     before = curve.finite().through(burst.first_step)
-    recommendations = [_lower(0.1 if burst.first_step <= EARLY * last else 0.3, cause)]
+    factor = 0.01 if cause == "at the start" else 0.1 if burst.first_step <= EARLY * last else 0.3
+    recommendations = [_lower(factor, cause)]
     if len(before):
         step = float(before.steps[-1])
         recommendations.append(

@@ -16,8 +16,13 @@ Blind spots
     A loss that was already at its floor when it
     began, such as a fine-tuned model on data it knows. A rate so low that the fall is there but tiny.
 Recommends
-    Overfit one batch first; then a rate ten times higher when the loss is flat and quiet, ten times lower when it is
-    noisy or above its start, and a sane initialisation.
+    What held-out loss shows, for it is always of the same data and moves only as the weights do (train loss where none
+    was logged, whose batches scatter by themselves):
+    - noisy, or above its start: a tenth of the rate;
+    - a fall that is tiny and in proportion to the rate spent: the gradients are right and the rate is too low, so the
+      rate at which the run would have fallen by all of its start, were that proportion kept;
+    - moved at first, and since then still at a blind guess: the weights were driven to nothing, so less regularisation;
+    - else nothing moved: a sane initialisation, then a rate ten times higher. Overfit one batch first.
 Source
     The lecture's second and third steps of choosing hyper-parameters: overfit a small sample, find the rate that
     makes the loss go down.
@@ -25,15 +30,17 @@ Source
 
 from pydantic import Field
 
+from app.curves.curve import Curve
 from app.rules.confidence import confidence
 from app.rules.context import Context
 from app.rules.hidden import level_may_be_gone
 from app.rules.rule import Need, Params, Rule
 from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.explosion import non_finite
+from app.signals.rate import spent
 from app.signals.smoothing import tail_mean
-from app.signals.start import first_level, starting_level
-from app.signals.trend import trend
+from app.signals.start import chance_loss, first_level, starting_level
+from app.signals.trend import last_stretch, trend
 from app.signals.view import View
 
 MIN_POINTS = 4
@@ -43,6 +50,14 @@ EARLY = 0.1  # share of the planned steps before which a running job is not judg
 # Signs of a rate that is too high rather than too low: scatter between points and climb above the first [relative].
 NOISY_SCATTER = 0.02
 NOISY_RISE = 0.1
+# A fall in proportion to the rate spent is a straight line against it; one that settled is bent [noise units].
+PROPORTIONAL = 8.0
+LEAST_RAISE, MOST_RAISE = 10.0, 1000.0
+AT_CHANCE, LATE_SHARE, MOVED = (
+    0.02,
+    0.5,
+    5.0,
+)  # of log C [relative]; share of the run; first to late level [noise units]
 
 
 class NotDecreasingParams(Params):
@@ -76,7 +91,7 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
         onset_step=first,
         span=(first, last),
         evidence=evidence,
-        recommendations=_recommend(view, end),
+        recommendations=_recommend(view, context, end),
     )
 
 
@@ -96,16 +111,35 @@ def _not_yet(view: View, context: Context) -> str | None:
     return None
 
 
-def _recommend(view: View, end: float) -> tuple[Recommendation, ...]:
+def _recommend(view: View, context: Context, end: float) -> tuple[Recommendation, ...]:
     restart = Recommendation(
         "Check that one batch can be overfitted; if not, look at the initialisation, the labels and the gradients.",
         "reinitialise",
         {"scheme": "kaiming"},
     )
-    noisy = trend(view.settled.steps, view.settled.values).scatter > NOISY_SCATTER
-    if noisy or end > (1 + NOISY_RISE) * first_level(view.train):
+    loss = view.val if len(view.val) >= MIN_POINTS else view.settled
+    noisy = trend(loss.steps, loss.values).scatter > NOISY_SCATTER
+    by_itself = trend(view.settled.steps, view.settled.values).scatter
+    if noisy or end > (1 + max(NOISY_RISE, 2 * by_itself)) * first_level(view.train):
         return (Recommendation("Lower the learning rate to a tenth.", "lower_lr", {"factor": 0.1}), restart)
-    return (restart, Recommendation("Raise the learning rate tenfold.", "raise_lr", {"factor": 10.0}))
+    course = trend(spent(view.rate, loss.steps), loss.values)
+    if course.fall_in_noise_units >= PROPORTIONAL and float(loss.values.min()) > 0:
+        factor = float(f"{min(max(-1 / course.change, LEAST_RAISE), MOST_RAISE):.1g}")
+        text = f"Raise the learning rate {factor:g} times: the loss falls in proportion to it, by {-course.change:.1g}."
+        return (Recommendation(text, "raise_lr", {"factor": factor}), restart)
+    if _collapsed(loss, chance_loss(context.num_classes)):
+        args: dict[str, float | str] = {"weight_decay_factor": 0.01, "dropout_factor": 0.0}
+        return (Recommendation("Regularise far less: the weights seem driven to nothing.", "regularise", args), restart)
+    return (restart, Recommendation("Raise the learning rate tenfold.", "raise_lr", {"factor": LEAST_RAISE}))
+
+
+def _collapsed(loss: Curve, chance: float | None) -> bool:
+    """Whether a loss moved from where it began to that of a blind guess and stayed there."""
+    level = tail_mean(loss.values)
+    if chance is None or abs(level / chance - 1) > AT_CHANCE:
+        return False
+    late = last_stretch(loss.steps, LATE_SHARE)
+    return abs(float(loss.values[0]) / level - 1) > MOVED * trend(loss.steps[late], loss.values[late]).scatter
 
 
 RULE = Rule(

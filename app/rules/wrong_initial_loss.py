@@ -23,7 +23,9 @@ Blind spots
     A fine-tuned model starts low without anything being wrong. A target variance says nothing of a loss that is no
     squared error, or of targets that were scaled after it was measured.
 Recommends
-    Scale the output layer down, set its bias to the log frequencies of the classes, take the mean over the batch.
+    Every layer by its fan-in, the output layer a tenth of that, its bias zero (or the log frequencies of the classes);
+    the mean over the batch. A loss does not show whether the weights of the output layer, its bias or all layers before
+    it are too large, and scaling the output layer alone cures only the first.
 Source
     The lecture's first step of choosing hyper-parameters: check the initial loss, log C for a softmax over C classes.
 """
@@ -90,9 +92,10 @@ def _too_high(
         evidence=evidence,
         recommendations=(
             Recommendation(
-                f"Scale the output layer's initial weights down until the loss starts {towards}.",
+                "Initialise every layer by its fan-in (Kaiming for ReLU, Xavier for tanh), the output layer a tenth of "
+                f"that with zero biases: the loss then starts {towards}.",
                 "reinitialise",
-                {"scheme": "small_output_layer", "factor": round(1 / ratio, 4)},
+                {"scheme": "small_output_layer+kaiming", "output_factor": 0.1},
             ),
         ),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from app.curves.curve import Curve, FloatArray
 from app.schedules import RateDrop
 
-__all__ = ["FadeOut", "RateDrop", "drops", "fade_out", "rate_at", "rate_now", "warmup_end"]
+__all__ = ["FadeOut", "RateDrop", "drops", "fade_out", "rate_at", "rate_now", "spent", "warmup_end"]
 
 FADED = 0.1  # share of the peak at which a schedule has done nearly all of its work
 
@@ -45,6 +45,19 @@ def fade_out(rate: Curve) -> FadeOut | None:
     end = int(above[-1]) + 1
     half = int(np.argmax(share <= 0.5))
     return FadeOut(float(rate.steps[peak + half]), float(rate.steps[peak + end]), float(share[-1]))
+
+
+def spent(rate: Curve, steps: FloatArray) -> FloatArray:
+    """The rate summed over the steps from the first of `steps` to each [rate x steps]; the steps where there is none.
+
+    steps: [points], increasing. As in `rate_at` the rate logged last holds, and before the first that one.
+    """
+    if len(rate) == 0:
+        return steps
+    edges = np.union1d(rate.steps[(rate.steps > steps[0]) & (rate.steps < steps[-1])], steps)
+    at = np.maximum(np.searchsorted(rate.steps, edges[:-1], side="right") - 1, 0)
+    total = np.concatenate([[0.0], np.cumsum(np.maximum(rate.values[at], 0.0) * np.diff(edges))])
+    return total[np.searchsorted(edges, steps)] if total[-1] > 0 else steps
 
 
 def rate_at(rate: Curve, steps: FloatArray) -> FloatArray:

@@ -5,14 +5,13 @@ checkpoint (`decay_lr`, `continue`); or it takes an earlier one (`stop`). Beside
 alone, of the same budget and other seeds:
 
 - from scratch: the unchanged configuration, as long;
-- `decay_lr`: from the same checkpoint on for half the run's length, once at the rate that the action says and once at
-  the rate that the run had, each in other orders of the batches;
+- `decay_lr`: from the same checkpoint on for as long as the action says, else for half the run's length, once at the
+  rate that the action says and once at the rate that the run had, each in other orders of the batches;
 - `continue`: the control runs themselves, each trained on for the steps that the action says, against where it stood;
 - `stop`: the control runs themselves, each at the step that the action names, against its end. The step was chosen on
   another run's validation data, so nothing here was selected on what it is measured by.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from app.schedules.make import rates
 from prescribing.configurations import Configuration
 from prescribing.training import Checkpoint, Course, Trainer, evaluation_steps
 
@@ -76,6 +76,8 @@ def _regularised(c: Configuration, args: Args) -> Configuration:
 def _reinitialised(c: Configuration, args: Args) -> Configuration | None:
     if args["scheme"] == "kaiming":  # each layer by its fan-in, and the head is one
         return replace(c, init_scale=1.0, head_scale=1.0, head_bias=0.0)
+    if args["scheme"] == "small_output_layer+kaiming":
+        return replace(c, init_scale=1.0, head_scale=float(args["output_factor"]), head_bias=0.0)
     if args["scheme"] == "small_output_layer":
         return replace(c, head_scale=c.head_scale * float(args["factor"]))
     return None
@@ -136,10 +138,12 @@ def _decayed(c: Configuration, args: Args) -> Sides:
     begin = round(float(args["at_step"]))
     checkpoint = _checkpoint(c, begin).of([0] * SEEDS)
     rate = c.rate(max(begin - 1, 0))
-    last = c.updates + math.ceil(ONWARDS * c.updates)
-    at = closing(begin, last)
-    lower = rate * float(args["factor"])
-    cure = levels(Trainer(c, CURES, checkpoint).run(last, lambda _step: lower, at), at)
+    steps = round(float(args.get("steps", ONWARDS * c.updates)))
+    last, at = begin + steps, closing(begin, begin + steps)
+    course = [rate * float(args["factor"])] * steps
+    if "steps" in args:
+        course = rates(str(args["kind"]), float(args["lr"]), steps).tolist()
+    cure = levels(Trainer(c, CURES, checkpoint).run(last, lambda step: course[step - begin], at), at)
     return Sides(cure, levels(Trainer(c, CONTROLS, checkpoint).run(last, lambda _step: rate, at), at), paired=False)
 
 

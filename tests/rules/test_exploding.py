@@ -54,6 +54,9 @@ def test_nan_from_the_first_point() -> None:
     found = finding(RULE, curves_of(train_loss=[math.nan] * 10), context)
     assert "at the start" in found.summary
     assert {r.action for r in found.recommendations} == {"lower_lr", "reinitialise"}
+    assert found.recommendations[0].args == {"factor": 0.01}, "nothing of a climb was seen"
+    climbing = finding(RULE, curves_of(train_loss=[2.3, 4.0, 50.0, 3e5] + [math.nan] * 60), context)
+    assert climbing.recommendations[0].args == {"factor": 0.1}
 
 
 def test_nan_while_the_rate_was_rising() -> None:

@@ -35,6 +35,36 @@ def test_a_noisy_loss_at_its_start_wants_a_lower_rate() -> None:
     assert found.recommendations[0].action == "lower_lr"
 
 
+def first_action(val_loss: np.ndarray, lr: np.ndarray, num_classes: int | None = 10) -> tuple[str, dict[str, object]]:
+    """What is advised first to a run whose batches scatter by a tenth, whatever its weights do."""
+    _, context = run("flat", 0)
+    batches = 2.4 * np.exp(0.1 * np.random.default_rng(0).normal(size=val_loss.size))
+    batches[0] = 2.4
+    curves = curves_of(train_loss=batches, val_loss=val_loss, lr=lr)
+    advice = finding(RULE, curves, replace(context, num_classes=num_classes)).recommendations[0]
+    return advice.action, dict(advice.args)
+
+
+def test_a_tiny_fall_in_proportion_to_the_rate_wants_a_higher_one() -> None:
+    rate = 1e-6 * (1 + np.cos(np.linspace(0, np.pi, 50))) / 2
+    spent = np.concatenate([[0.0], np.cumsum(rate)[:-1]])
+    fell = 2.35 * np.exp(-0.004 * spent / spent[-1])
+    assert first_action(fell, rate) == ("raise_lr", {"factor": 300.0})  # by 0.4 %: 250 times as much is all of it
+
+
+def test_a_fall_that_settled_does_not() -> None:
+    settled = 2.35 - 0.004 * (1 - np.exp(-np.arange(50.0)))
+    assert first_action(settled, np.full(50, 1e-6), None)[0] == "reinitialise"
+
+
+def test_weights_driven_to_nothing_want_less_regularisation() -> None:
+    chance = np.log(10) + 1e-4 * np.random.default_rng(1).normal(size=50)
+    collapsed = chance + 0.05 * np.exp(-np.arange(50.0))
+    assert first_action(collapsed, np.full(50, 0.1))[0] == "regularise"
+    assert first_action(chance, np.full(50, 0.1))[0] == "reinitialise", "nothing moved"
+    assert first_action(collapsed + 0.2, np.full(50, 0.1))[0] == "reinitialise", "and not to a blind guess"
+
+
 @pytest.mark.parametrize("shape", ["healthy_cosine", "underfit", "overfit", "flat_start", "still_improving"])
 def test_clear_when_it_fell(shape: str) -> None:
     assert clear_on(RULE, shape)

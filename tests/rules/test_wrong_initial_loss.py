@@ -23,6 +23,8 @@ def test_fires_far_above_log_c(per_update: bool) -> None:
         assert by_name["log_num_classes"].value == pytest.approx(math.log(10))
         assert by_name["ratio"].value > 3
         assert found.onset_step == 0
+        # which of its layers started too large does not show, so all of them are to start sanely
+        assert found.recommendations[0].args["scheme"] == "small_output_layer+kaiming"
 
 
 def test_fires_on_the_first_batch_when_nothing_was_evaluated_before_it() -> None:

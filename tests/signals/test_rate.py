@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.curves.curve import make_curve
-from app.signals.rate import drops, fade_out, rate_at, rate_now, warmup_end
+from app.signals.rate import drops, fade_out, rate_at, rate_now, spent, warmup_end
 
 
 def test_steps_of_a_staircase_are_drops() -> None:
@@ -21,6 +21,14 @@ def test_a_smooth_schedule_has_none() -> None:
     assert drops(make_curve("lr", np.arange(1.0, 21), (1 + np.cos(np.pi * x)) / 2)) == ()
     assert drops(make_curve("lr", np.arange(1.0, 21), np.linspace(1, 0, 20))) == ()
     assert drops(make_curve("lr", [1.0], [0.1])) == ()
+
+
+def test_spent_is_the_sum_of_the_rate_since_the_first_step() -> None:
+    rate = make_curve("lr", [10.0, 20.0, 30.0, 90.0], [1.0, 0.5, 0.1, 7.0])
+    steps = np.array([0.0, 10.0, 15.0, 40.0])
+    assert spent(rate, steps).tolist() == [0, 10, 15, 15 + 5 + 5 + 1]  # the first holds before it as well
+    assert spent(make_curve("lr", [], []), steps) is steps
+    assert spent(make_curve("lr", [0.0], [0.0]), steps) is steps
 
 
 def test_rate_now_is_a_share_of_the_highest() -> None:
