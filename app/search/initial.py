@@ -7,9 +7,10 @@ lie is what the rule `wrong_initial_loss` holds, widened by the noise of the fir
 """
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from app.rules.context import Context
 from app.rules.verdict import Evidence
@@ -111,7 +112,7 @@ def _unanswered(placed: Placed, logged: Sequence[Look], expected: Expected | Non
     if expected is None:
         missing = "num_classes, class_priors or target_variance of the search or of a run"
         starts = [look.initial.value for look in logged if look.initial]
-        began = f"Runs begin at a train loss of {statistics.median(starts):.4g}; " if starts else ""
+        began = f"Runs begin at a train loss of {np.median(starts):.4g}; " if starts else ""
         says = began + "what an untrained model should lose is not known."
         says = says[0].upper() + says[1:]
     runs = tuple(look.run for look in logged)

@@ -11,9 +11,10 @@ import pytest
 from app.curves.curve import Curve
 from app.errors import InvalidInput
 from app.search.assess import Assessment, assess
+from app.search.proposals import Desk, find_rate
 from app.search.search import Search
 from app.search.trial import Trial
-from tests.search.runs import PER_EPOCH, SPACE, falling, flat, run, search
+from tests.search.runs import PER_EPOCH, SPACE, falling, flat, placed, run, search
 from tests.search.test_ranking import level, seeds
 from tests.search.training import make, train
 
@@ -328,6 +329,28 @@ def test_a_sample_that_is_never_overfitted_asks_for_what_its_causes_say() -> Non
     no_rate = run("x", None, train=1.4 - 0.009 * np.arange(100), config={"weight_decay": 0})
     assert asked(no_rate)[-1][2] == 1000
     assert asked(run("x", 1.0, train=flat(20.0)), run("y", 0.1, train=gone), run("z", 0.3, train=gone)) != []
+
+
+def test_a_sample_that_wants_more_time_gets_it_once() -> None:
+    linear = 1.4 - 0.009 * np.arange(100)
+    begun = run("a", train=flat(1.39, 9), step=1)
+    short, long = run("x", 1.0, train=linear, step=2), run("y", 1.0, train=linear, step=2, width=20.0, state="running")
+    assert [p.planned_steps for p in assess(search(), [begun, short]).next.proposals] == [1000]
+    assert assess(search(), [begun, short, long]).next.proposals == ()
+
+
+def test_a_space_without_a_rate_has_no_rates_to_find() -> None:
+    known = search({"n": {"kind": "integer", "low": 1, "high": 3}})
+    desk = Desk(known, placed(), None, 8)
+    find_rate(desk, None)
+    assert desk.made == []
+
+
+def test_at_the_end_one_plain_winner_is_named_and_the_edge_that_it_lies_at() -> None:
+    plain = seeds(0.001, levels={0.9: 0.3, 0.5: 0.5, 0.1: 0.8})
+    why = assess(search(most_runs=9), plain).next.why
+    assert "Take that of 0.9-0 (val/loss 0.2998), and train it with a decaying rate." in why
+    assert "Its lr lies at an end of the space" in why
 
 
 def test_what_mended_a_sample_is_kept_by_later_runs() -> None:
