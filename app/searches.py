@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from app import lookup
+from app.archive import version
 from app.diagnosis import Diagnosis
 from app.errors import InvalidInput, LimitReached, Unavailable, UnknownSearch
 from app.importance.importance import Importance, Row, importance_of
@@ -89,6 +90,7 @@ _RECENT = 20
 _EXPLODING = "CW008"
 _PATIENCE_S = 30.0  # for the forest of another search
 _RUNS_AT_ONCE = 100
+_SMALL_POINTS = 1000  # of a trial that is kept: 16 kB, so all of them are 64 MB at most
 Judged = Callable[[Connection, runs.StoredProject, Sequence[runs.StoredRun]], Sequence[Diagnosis]]
 
 
@@ -101,6 +103,7 @@ class Searches:
         self._judged = judged
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
         self._recent: Recent[tuple[str, int], Assessment] = Recent(_RECENT)
+        self._trials_known: Recent[tuple[str, str], Trial] = Recent(2 * MOST_TRIALS)
         self._forests = threading.Lock()
         self._importances: Recent[str, Importance] = Recent(_RECENT)
 
@@ -209,7 +212,14 @@ class Searches:
         read: list[Trial] = []
         for some in batched([key.id for key in keys]):
             found = sorted(runs.with_ids(connection, home.id, some), key=lambda run: run.id)
-            read += read_trials(connection, home, found, self._judged(connection, home, found), search.metric)
+            known = {run.id: self._trials_known.get((version(home, run), search.metric)) for run in found}
+            fresh = [run for run in found if known[run.id] is None]
+            judged = self._judged(connection, home, fresh)
+            for run, trial in zip(fresh, read_trials(connection, home, fresh, judged, search.metric), strict=True):
+                known[run.id] = trial
+                if run.context.state != "running" and sum(map(len, trial.curves.values())) <= _SMALL_POINTS:
+                    self._trials_known.put((version(home, run), search.metric), trial)
+            read += [trial for trial in known.values() if trial is not None]
         return read
 
     def remove(self, project: str, name: str, *, by: str = audit.COMMAND_LINE) -> None:

@@ -2,9 +2,9 @@
 
 from fastapi.routing import APIRoute
 
-from app.pages import compare, login, numbers, projects, rules, run, runs, searches, static_files
+from app.pages import compare, documentation, login, numbers, projects, rules, run, runs, searches, static_files
 
-_NOUNS = (run, runs, numbers, compare, searches, projects, rules, login, static_files)
+_NOUNS = (run, runs, numbers, compare, searches, projects, rules, documentation, login, static_files)
 
 ROUTES = [route for noun in _NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
 ROUTERS = [noun.router for noun in _NOUNS]

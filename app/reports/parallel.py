@@ -41,7 +41,7 @@ def parallel_chart(search: Search, drawn: Sequence[Drawn]) -> Spec:
         for place, name in enumerate(names)
         for ends in [_ends(search.space.parameters[name])]
     ]
-    metric = words.plain(search.metric)
+    metric = words.title(search.metric)
     axes.append(
         {
             "place": len(names),

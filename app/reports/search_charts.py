@@ -84,7 +84,7 @@ def slice_chart(search: Search, drawn: Sequence[Drawn], name: str) -> Spec:
     log = suits_log([one.level for one in drawn])
     up = {
         "type": "quantitative",
-        "title": words.plain(search.metric),
+        "title": words.title(search.metric),
         "scale": {"type": "log"} if log else {"zero": False},
         "axis": {"tickCount": 4},
     }
@@ -102,7 +102,7 @@ def slice_chart(search: Search, drawn: Sequence[Drawn], name: str) -> Spec:
                 "shape": {"field": "kind", "type": "nominal", "legend": None, "scale": {"domain": [_GOOD, _WORSE]}},
                 "tooltip": [
                     {"field": "said", "type": "nominal", "title": "configuration"},
-                    {"field": "says", "type": "nominal", "title": words.plain(search.metric)},
+                    {"field": "says", "type": "nominal", "title": words.title(search.metric)},
                     {"field": "kind", "type": "nominal", "title": "within noise"},
                 ],
             },
@@ -168,7 +168,7 @@ def importance_chart(found: Importance) -> Spec:
 
 
 def _across(parameter: Parameter, name: str) -> Spec:
-    title = words.plain(name)
+    title = words.title(name)
     if isinstance(parameter, Choice):
         options = [value_text(option) for option in parameter.options]
         axis: dict[str, object] = {"labelAngle": 0, "labelLimit": 70}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.reports import words
 from app.reports.points import Axis, Row
 
 Spec = dict[str, Any]
@@ -100,7 +101,7 @@ def _up(points: Sequence[Row], title: str, log_y: bool) -> Spec:
     start = max((abs(value) for value in firsts.values() if isinstance(value, float)), default=0.0)
     if numbers and max(numbers) > _HIGHEST * start > 0:
         scale["domainMax"] = _HIGHEST * start
-    return {"title": title, "scale": scale, "axis": {} if scale["type"] == "linear" else {"format": "~g"}}
+    return {"title": words.title(title), "scale": scale, "axis": {} if scale["type"] == "linear" else {"format": "~g"}}
 
 
 def _across(x: Axis, points: Sequence[Row]) -> Spec:

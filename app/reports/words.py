@@ -24,6 +24,15 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.translate(_PLAIN_CONTROLS))
 
 
+def title(text: str) -> str:
+    r"""The text as the title of an axis or of a line beside the pointer.
+
+    Vega-Lite puts titles into expressions and escapes quotes there, but not the backslash before one: the name `a\"b`
+    would end the text, and its chart could not be drawn. An operator that looks the same stands in for it.
+    """
+    return plain(text).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}")
+
+
 def number(value: float) -> str:
     """Three significant digits, without an exponent where people would not write one."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:

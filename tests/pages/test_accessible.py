@@ -16,6 +16,7 @@ PATHS = {
     "compare": "/projects/demo/compare?run=mlp-cosine&run=mlp-300-samples",
     "rules": "/rules",
     "numbers": "/projects/demo/runs/mlp-cosine/numbers",
+    "api": "/docs",
     "sign in": "/login",
     "searches": "/projects/searched/searches",
     "no searches": "/projects/demo/searches",
