@@ -146,6 +146,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=CURVEWISE_VERSION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=_TAGS,
+        docs_url=None,  # FastAPI's page loads its script from elsewhere: app/pages has one of our own
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
