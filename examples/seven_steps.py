@@ -11,7 +11,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +109,22 @@ def _do(job: Job, proposal: Mapping[str, Any], done: Walk, say: Say) -> None:
     say(f"    {name}: {proposal['config']} {proposal['settings']}, {_words(outcome)}")
 
 
+def changes(done: Walk) -> Iterator[str]:
+    """Each step in a line: its runs, its updates, what its best run has that the best of the step before had not."""
+    before: dict[str, Any] = {**WRONG, "initialisation": "the job's own"}
+    for search_step in sorted(done.runs_of_step):
+        runs = [run for run, made in done.made.items() if made["search_step"] == search_step]
+        # Where nothing is validated: the run that fitted its sample soonest, or the last.
+        ranked = [(done.outcomes[run].val_loss, done.outcomes[run].updates, -k) for k, run in enumerate(runs)]
+        best = runs[-min(ranked)[2]]
+        settings = done.made[best]["settings"]
+        now = {**done.made[best]["config"], "initialisation": settings.get("initialisation", "the job's own")}
+        changed = [f"{name} {before[name]} -> {value}" for name, value in now.items() if value != before[name]]
+        before = now
+        count = f"step {search_step}: {len(runs)} runs, {done.updates_of_step[search_step]:,} updates"
+        yield f"{count}; best {_words(done.outcomes[best])}; {', '.join(changed) or 'nothing changed'}"
+
+
 def _read(http: httpx.Client, path: str) -> dict[str, Any]:
     reply = http.get(path)
     reply.raise_for_status()
@@ -140,9 +156,8 @@ def main() -> None:
         url = said.url or held.enter_context(running_server())
         spool = Path(held.enter_context(tempfile.TemporaryDirectory()))
         done = walk(url, data, seed=said.seed, project=said.project, spool=spool, say=print, most_runs=said.most_runs)
-    for step in sorted(done.runs_of_step):
-        print(f"step {step}: {done.runs_of_step[step]} runs, {done.updates_of_step[step]} updates")
-    print(f"in all: {len(done.outcomes)} runs, {done.updates} updates")
+    print("\nwhat each step changed:", *changes(done), sep="\n")
+    print(f"in all: {len(done.outcomes)} runs, {done.updates:,} updates")
     sys.exit(0 if done.chosen else 1)
 
 

@@ -24,7 +24,7 @@ from examples.digits import (
     load,
     train,
 )
-from examples.seven_steps import SEARCH, walk
+from examples.seven_steps import SEARCH, changes, walk
 
 MANY = 24  # runs: enough for steps 1 to 4, whose runs are short
 
@@ -96,6 +96,10 @@ def test_a_walk_gets_from_a_wrong_start_to_a_model_that_works(
     first, *others = done.made.values()
     assert "initialisation" not in first["settings"]
     assert all("initialisation" in made["settings"] for made in others)
+    lines = list(changes(done))
+    assert len(lines) == len(done.runs_of_step)
+    assert "initialisation the job's own -> " in lines[0]
+    assert sum("lr " in line for line in lines) >= 2
     steps = server.get(f"/api/v1/projects/walk/searches/{SEARCH}").json()["steps"]
     assert [step["status"] for step in steps[:3]] == ["done"] * 3
     assert said[0].startswith("step 1, ")
