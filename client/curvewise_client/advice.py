@@ -25,19 +25,35 @@ class Advice(NamedTuple):
 
 
 def advice_in(diagnosis: Diagnosis | None) -> list[Advice]:
-    """Every recommendation of every finding, the most severe and surest finding first, as the server ranks them."""
-    return [
-        Advice(
-            action=recommendation["action"],
+    """Every recommendation of every finding, the most severe and surest finding first, as the server ranks them.
+
+    What has not the shape of a recommendation is left out: nothing that a server answers raises.
+    """
+    verdicts = (diagnosis or {}).get("verdicts")
+    findings = [verdict for verdict in _listed(verdicts) if _of(verdict, "verdict") == "finding"]
+    made = [_advice(finding, one) for finding in findings for one in _listed(_of(finding, "recommendations"))]
+    return [advice for advice in made if advice is not None]
+
+
+def _advice(finding: Any, recommendation: Any) -> Advice | None:
+    try:
+        return Advice(
+            action=str(recommendation["action"]),
             args=dict(recommendation["args"]),
-            text=recommendation["text"],
-            rule=verdict["rule"],
-            code=verdict["code"],
-            severity=verdict["severity"],
-            confidence=float(verdict["confidence"]),
-            summary=verdict["summary"],
+            text=str(recommendation["text"]),
+            rule=str(finding["rule"]),
+            code=str(finding["code"]),
+            severity=str(finding["severity"]),
+            confidence=float(finding["confidence"]),
+            summary=str(finding["summary"]),
         )
-        for verdict in (diagnosis or {}).get("verdicts", ())
-        if verdict["verdict"] == "finding"
-        for recommendation in verdict["recommendations"]
-    ]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _of(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None

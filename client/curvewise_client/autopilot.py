@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curvewise_client.advice import Advice, Diagnosis, advice_in
+from curvewise_client.orders import ALLOWABLE, OF_RATE, order
 from curvewise_client.ranks import processes
 from curvewise_client.rates import Rate, rate_of
-from curvewise_client.values import Unusable
+from curvewise_client.values import Unusable, number, step_number
 
 if TYPE_CHECKING:
     from curvewise_client.run import Run
 
-ALLOWABLE = frozenset({"decay_lr", "lower_lr", "raise_lr", "stop", "continue"})
 DIVERGED = "CW008"  # the weights are of no use any more, whatever the rate is from here on
-_OF_RATE = frozenset({"decay_lr", "lower_lr", "raise_lr"})
 _WAIT_AT_THE_END_S = 10.0
+_SAME = 1e-6  # two rates, relative: Keras keeps them in single precision
 
 Restore = Callable[[float], Any]
 
 
 class Act(NamedTuple):
-    """What the autopilot did. name: of the action on the server. before: the rate, or the planned steps, to undo it."""
+    """What the autopilot did. name: of the action on the server. before, after: the rate, or the planned steps."""
 
     name: str
     step: float
     advice: Advice
     text: str
     before: float | None
+    after: float | None
 
 
 class Autopilot:
-    """Made by `Run.autopilot`. One thread of the job calls it; nothing here raises.
+    """Made by `Run.autopilot`. One thread of the process that made it calls it; nothing here raises.
 
-    scheduler: of PyTorch, which would put the rate back. min_confidence: of a finding that it acts on [0 to 1]. hold:
-    in so many diagnoses, one after the other, a finding has to stand; errors need not. planned_steps: where training
-    ends, as the run said; most_steps: where it ends at the latest when it is continued, by default twice as far.
-    restore: called with a step, brings the latest checkpoint from at or before it back; without it a run that diverged
-    is stopped, not mended.
+    scheduler: of PyTorch, which would put the rate back. min_confidence: of a finding that it acts on [0 to 1]; one
+    that only informs is left alone, but for the advice to go on. hold: in so many diagnoses, one after the other, a
+    finding has to stand; errors need not. settle: after a change of the rate, no advice to stop is taken for so many
+    steps, unless it diverged; by default a tenth of the plan. planned_steps: where training ends, as the run said;
+    most_steps: where it ends at the latest when it is continued, by default twice as far. restore: called with a step,
+    brings the latest checkpoint from at or before it back; without it a run that diverged is stopped, not mended.
 
-    Where a rate is given and no scheduler, the run's schedule is said to be constant unless another was said: the rate
-    is the autopilot's. Several processes that train one model need one answer: there it does nothing, with a warning.
+    Where it may change the rate and was told of no scheduler, the run's schedule is said to be constant unless another
+    was said: the rate is the autopilot's. Each finding is acted on once, undone or not. Several processes that train
+    one model need one answer: there it does nothing, with a warning; nor does it in a forked child.
 
     should_stop: whether it was advised to stop, and that is allowed. best_step: which checkpoint to keep then, None
     where no finding says. planned_steps: where the training ends now; None where that is not known. acts: what it did.
@@ -56,21 +60,26 @@ class Autopilot:
         *,
         min_confidence: float = 0.8,
         hold: int = 2,
+        settle: float | None = None,
         planned_steps: float | None = None,
         most_steps: float | None = None,
         restore: Restore | None = None,
     ) -> None:
         self.should_stop = False
         self.best_step: float | None = None
-        self.planned_steps = planned_steps
+        self.planned_steps = _positive("planned_steps", planned_steps)
         self.acts: list[Act] = []
         self._run = run
         self._rate = rate
         self._allow = frozenset(allow)
-        self._min_confidence = min_confidence
-        self._hold = hold
-        self._most_steps = most_steps if most_steps is not None else 2 * planned_steps if planned_steps else None
+        self._min_confidence = number(min_confidence)
+        self._hold = number(hold)
+        self._said_steps = self.planned_steps
+        self._settle = number(settle) if settle is not None else (self.planned_steps or 0.0) / 10
+        most = _positive("most_steps", most_steps)
+        self._most_steps = most if most is not None else 2 * (self.planned_steps or 0.0)
         self._restore = restore
+        self._process = os.getpid()
         self._settled: set[str] = set()  # codes that were acted on: each once
         self._seen: Diagnosis | None = None
         self._sightings: dict[tuple[str, str], int] = {}
@@ -83,7 +92,9 @@ class Autopilot:
         logged so far; by default nobody is waited for, and there is a new one about every ten seconds.
         """
         try:
-            return self._look(step, self._run._latest(timeout_s))
+            if self._process != os.getpid():
+                return None  # a copy of the optimiser is nobody's
+            return self._look(step_number(step), *self._run._latest(timeout_s))
         except Exception as error:
             self._run._failed("autopilot", error)
             return None
@@ -94,104 +105,157 @@ class Autopilot:
             return False
         if self.planned_steps is None or step < self.planned_steps:
             return True
-        if "continue" in self._allow and step < (self._most_steps or 0):
+        if "continue" in self._allow and step < self._most_steps and not self._prolonged():
             self.step(step, timeout_s=_WAIT_AT_THE_END_S)
         return not self.should_stop and step < self.planned_steps
 
     def steps(self, done: int = 0) -> Iterator[int]:
-        """0, 1, 2 … to the planned end, which may move, or until it is time to stop. done: steps made before."""
+        """0, 1, 2 … to the planned end, which may move, or until it is time to stop. done: steps made before.
+
+        Where no planned_steps was said, only the advice to stop ends it, with a warning.
+        """
+        if self.planned_steps is None:
+            self._run._notices.once("endless", "planned_steps is not known: Autopilot.steps() ends with advice to stop")
         while self.goes_on(done):
             yield done
             done += 1
             self.step(done)
 
     def undo(self, step: float) -> Act | None:
-        """Take back what it did last, at this step -> what that was. It does not do it again."""
+        """Take back what it did last, at this step -> what that was. It does not do it again.
+
+        A rate that somebody else has changed since is left alone, with a warning; None then. Weights that were restored
+        stay as they are.
+        """
         try:
-            return self._undo(step)
+            return self._undo(step_number(step)) if self.acts and self._process == os.getpid() else None
         except Exception as error:
             self._run._failed("autopilot", error)
             return None
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps, so that a resumed job does nothing twice; the rate is in the optimiser's own."""
-        return {"settled": sorted(self._settled), "planned_steps": self.planned_steps}
+        return {
+            "settled": sorted(self._settled),
+            "acts": [{**act._asdict(), "advice": act.advice._asdict()} for act in self.acts],
+            "said_steps": self._said_steps,
+            "planned_steps": self.planned_steps,
+            "should_stop": self.should_stop,
+            "best_step": self.best_step,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """From a checkpoint."""
-        self._settled = set(state["settled"])
-        self.planned_steps = state["planned_steps"]
+        """From a checkpoint. A plan that the job has changed since is the job's."""
+        try:
+            acts = [Act(**{**act, "advice": Advice(**act["advice"])}) for act in state["acts"]]
+            settled, stops, best = set(state["settled"]), bool(state["should_stop"]), state["best_step"]
+            if state["said_steps"] == self._said_steps:
+                self.planned_steps = _positive("planned_steps", state["planned_steps"])
+            self.acts, self._settled, self.should_stop, self.best_step = acts, settled, stops, best
+            self._acted_at = max((act.step for act in acts), default=-1.0)
+        except Exception as error:
+            self._run._failed("autopilot", error)
 
-    def _look(self, step: float, diagnosis: Diagnosis | None) -> Act | None:
-        at_the_end = self.planned_steps is not None and step >= self.planned_steps
-        if diagnosis is None or (diagnosis is self._seen and not at_the_end):
+    def _look(self, step: float, diagnosis: Diagnosis | None, of_everything: bool) -> Act | None:
+        over = self.planned_steps is not None and step >= self.planned_steps
+        ends = over and of_everything  # the last question: nothing waits to be seen again
+        fresh = diagnosis is not self._seen
+        if diagnosis is None or not (fresh or ends):
             return None
-        fresh, self._seen = diagnosis is not self._seen, diagnosis
-        if (diagnosis.get("through_step") or 0.0) <= self._acted_at:
+        self._seen = diagnosis
+        if number(diagnosis.get("through_step")) <= self._acted_at:
             return None  # it is of before the last action
-        wanted = [one for one in advice_in(diagnosis) if self._would(one, at_the_end)]
+        wanted = [one for one in advice_in(diagnosis) if self._would(one, step, over=over, ends=ends)]
         if fresh:
             self._sightings = {
                 (one.code, one.action): self._sightings.get((one.code, one.action), 0) + 1 for one in wanted
             }
         for one in wanted:
-            # An error does not wait; nor does the end of the plan, after which nobody asks again.
-            if one.severity == "error" or at_the_end or self._sightings[one.code, one.action] >= self._hold:
-                return self._act(step, one, diagnosis)
+            held = self._sightings.get((one.code, one.action), 0) >= self._hold
+            if (ends or held or one.severity == "error") and (act := self._act(step, one, diagnosis)):
+                return act
         return None
 
-    def _would(self, advice: Advice, at_the_end: bool) -> bool:
+    def _would(self, advice: Advice, step: float, *, over: bool, ends: bool) -> bool:
         """Whether the job allows it, it is sure enough, and it can be done here."""
-        if advice.action not in self._allow or advice.code in self._settled or advice.confidence < self._min_confidence:
+        sure = self._min_confidence <= advice.confidence <= 1
+        if advice.action not in self._allow or advice.code in self._settled or not sure or order(advice, step) is None:
             return False
         if advice.action == "continue":
-            return at_the_end
-        if advice.action in _OF_RATE:
-            return self._rate is not None and (advice.code != DIVERGED or self._restore is not None)
-        return not self.should_stop
+            return ends and step < self._most_steps
+        if advice.severity == "info":
+            return False
+        if advice.action in OF_RATE:  # at the end there is nothing left to train with another rate
+            return not over and self._rate is not None and (advice.code != DIVERGED or self._restore is not None)
+        return not self.should_stop and (advice.code == DIVERGED or not self._settling(step))
 
-    def _act(self, step: float, advice: Advice, diagnosis: Diagnosis) -> Act:
-        before: float | None = None
-        if advice.action in _OF_RATE:
-            before, text = self._change_rate(advice, diagnosis)
+    def _settling(self, step: float) -> bool:
+        """Whether the rate was changed so lately that the curves hardly show it."""
+        changed = [act.step for act in self.acts if act.advice.action in OF_RATE]
+        return bool(changed) and step < changed[-1] + self._settle
+
+    def _prolonged(self) -> bool:
+        return any(act.advice.action == "continue" for act in self.acts)
+
+    def _act(self, step: float, advice: Advice, diagnosis: Diagnosis) -> Act | None:
+        number_, before, after = order(advice, step), None, None
+        assert number_ is not None  # noqa: S101 - `_would` asked
+        if advice.action in OF_RATE:
+            back = ""
+            if advice.code == DIVERGED:
+                back_to = _best_step(advice.code, diagnosis, step)
+                if not self._go_back(back_to):
+                    return None
+                back = f" and went back to the checkpoint of step {back_to:.10g}"
+            self._settled.add(advice.code)  # first: what fails half-way is not tried again
+            before, after = self._change_rate(number_)
+            text = f"Changed the learning rate from {before:.4g} to {after:.4g}{back}."
         elif advice.action == "continue":
             before = self.planned_steps
-            self.planned_steps = min(step + float(advice.args["steps"]), self._most_steps or math.inf)
-            text = f"Goes on to step {self.planned_steps:g}, {self.planned_steps - step:g} further than planned."
+            self.planned_steps = after = min(step + number_, self._most_steps)
+            text = f"Goes on to step {after:.10g}, {after - step:.10g} further than planned."
         else:
-            self.should_stop, self.best_step = True, float(advice.args["best_step"])
-            text = f"Stopped; the checkpoint to keep is of step {self.best_step:g}."
-            if self._restore is not None:
-                self._restore(self.best_step)
-        act = Act(f"autopilot-{advice.code}-{advice.action}-{step:g}", step, advice, text, before)
-        self.acts.append(act)
+            self.should_stop, self.best_step = True, number_
+            text = f"Stopped; the checkpoint to keep is of step {number_:.10g}."
+            self._go_back(number_)
         self._settled.add(advice.code)
+        act = Act(f"autopilot-{advice.code}-{advice.action}-{step:.16g}", step, advice, text, before, after)
+        self.acts.append(act)
         self._sightings, self._acted_at = {}, step
         self._tell(act)
         return act
 
-    def _change_rate(self, advice: Advice, diagnosis: Diagnosis) -> tuple[float, str]:
+    def _change_rate(self, factor: float) -> tuple[float, float]:
         assert self._rate is not None  # noqa: S101 - `_would` asked
-        text = ""
-        if advice.code == DIVERGED and self._restore is not None:
-            back_to = _best_step(advice.code, diagnosis)
-            self._restore(back_to)
-            text = f" and went back to the checkpoint of step {back_to:g}"
-        before, factor = self._rate.now(), float(advice.args["factor"])
+        before = self._rate.now()
         self._rate.scale(factor)
-        return before, f"Changed the learning rate from {before:.4g} to {self._rate.now():.4g}{text}."
+        return before, self._rate.now()
+
+    def _go_back(self, step: float) -> bool:
+        """Whether the weights are of that step now. What failed once is not relied on again."""
+        if self._restore is None:
+            return False
+        try:
+            self._restore(step)
+        except Exception as error:
+            self._restore = None
+            self._run._failed("restore", error)
+            return False
+        return True
 
     def _undo(self, step: float) -> Act | None:
-        if not self.acts:
-            return None
-        act = self.acts.pop()
-        if act.advice.action in _OF_RATE and self._rate is not None:
+        act = self.acts[-1]
+        if act.advice.action in OF_RATE and self._rate is not None:
+            if not self._rate.scheduled and not math.isclose(self._rate.now(), act.after or 0.0, rel_tol=_SAME):
+                raise Unusable(f"the rate is no longer the {act.after:.4g} that the autopilot left, and stays as it is")
             self._rate.scale(1 / float(act.advice.args["factor"]))
         elif act.advice.action == "continue":
             self.planned_steps = act.before
         else:
             self.should_stop, self.best_step = False, None
-        self._tell(act, undone_at_step=step)
+        self.acts.pop()
+        self._sightings, self._acted_at = {}, step
+        self._tell(act, undone_at_step=max(step, act.step))
         return act
 
     def _tell(self, act: Act, undone_at_step: float | None = None) -> None:
@@ -213,23 +277,41 @@ def engage(run: Run, optimizer: Any, allow: Collection[str], options: dict[str, 
     """What `Run.autopilot` makes: one that does nothing where it cannot be made as it was asked for."""
     scheduler = options.pop("scheduler", None)
     context = {} if run._about is None else run._about.facts.get("context", {})
-    planned_steps = context.get("planned_steps")
+    options = {"planned_steps": context.get("planned_steps", run._planned_steps), **options}
     try:
         if unknown := sorted(frozenset(allow) - ALLOWABLE):
             raise Unusable(f"{unknown[0]!r} is not among {', '.join(sorted(ALLOWABLE))}")  # noqa: TRY301
         if processes() > 1:
             raise Unusable("several processes train one model, and only one of them is told")  # noqa: TRY301
         rate = rate_of(optimizer, scheduler)
-        made = Autopilot(run, rate, allow, **{"planned_steps": planned_steps, **options})
+        made = Autopilot(run, rate, allow, **options)
     except Exception as error:
         run._failed("autopilot", error)
-        return Autopilot(run, None, (), planned_steps=planned_steps)
-    if rate is not None and scheduler is None and "schedule" not in context:
+        return _grounded(run, options["planned_steps"])
+    if rate is not None and scheduler is None and "schedule" not in context and made._allow & OF_RATE:
         run.update(schedule="constant")
     return made
 
 
-def _best_step(code: str, diagnosis: Diagnosis) -> float:
+def _grounded(run: Run, planned_steps: Any) -> Autopilot:
+    """One that does nothing, and ends where the training was to end, if that can be known."""
+    try:
+        return Autopilot(run, None, (), planned_steps=planned_steps)
+    except Unusable:
+        return Autopilot(run, None, ())
+
+
+def _positive(name: str, value: Any) -> float | None:
+    """The value as a number of steps, None of None; infinity is one. Raises Unusable."""
+    if value is None:
+        return None
+    if not (found := number(value)) > 0:
+        raise Unusable(f"{name} is a number above 0, not {found:g}")
+    return found
+
+
+def _best_step(code: str, diagnosis: Diagnosis, step: float) -> float:
     """The checkpoint that the same finding says to go back to; the beginning, where it names none."""
-    steps = [one.args["best_step"] for one in advice_in(diagnosis) if one.code == code and "best_step" in one.args]
-    return float(steps[0]) if steps else 0.0
+    said = [one for one in advice_in(diagnosis) if one.code == code and one.action == "stop"]
+    steps = [found for one in said if (found := order(one, step)) is not None]
+    return steps[0] if steps else 0.0

@@ -134,6 +134,9 @@ class Courier:
         reply = self._ask("PUT", f"/actions/{quote(action.name, safe='')}", action.said)
         if reply.status in (200, 201):
             return
+        if reply.status == 404 and reply.problem.startswith("unknown-"):
+            self.opened = False
+            raise Later(reply.detail, 0.0)
         if not reply.problem or reply.status >= 500:
             raise self._misunderstood(reply)
         self._notices.once("actions", f"the server does not keep what the job did ({reply.detail})")

@@ -15,6 +15,7 @@ class Judge:
 
     def __init__(self, project: str, run: str) -> None:
         self.latest: Diagnosis | None = None
+        self.answered = False  # whether the server had an answer when it was asked last
         self.wanted = False  # nobody is asked for what nobody reads
         self._path = path_of(project, run, "/diagnosis")
         self._etag = ""
@@ -29,3 +30,4 @@ class Judge:
         said = reply.json() if reply.status == 200 else None
         if isinstance(said, dict) and "verdicts" in said:
             self.latest, self._etag = said, reply.etag
+        self.answered = self.latest is not None and (self.latest is said or reply.status == 304)

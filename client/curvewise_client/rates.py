@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from curvewise_client.values import Unusable, number
 
 # What PyTorch's schedulers keep in a group beside the rate, and compute it from.
 _OF_GROUP = ("initial_lr", "max_lr", "min_lr")
+_OF_SCHEDULER = ("base_lrs", "max_lrs")
 
 
 class Rate(Protocol):
-    """A learning rate that can be changed."""
+    """A learning rate that can be changed. scheduled: whether something else changes it as well."""
+
+    scheduled: bool
 
     def now(self) -> float:
         """The highest of the groups."""
@@ -26,6 +30,7 @@ class TorchRate:
     def __init__(self, optimizer: Any, scheduler: Any = None) -> None:
         self._optimizer = optimizer
         self._scheduler = scheduler
+        self.scheduled = scheduler is not None
 
     def now(self) -> float:
         """The highest of the groups."""
@@ -41,12 +46,16 @@ class TorchRate:
             for name in _OF_GROUP:
                 if name in group:
                     group[name] *= factor
-        if hasattr(self._scheduler, "base_lrs"):
-            self._scheduler.base_lrs = [rate * factor for rate in self._scheduler.base_lrs]
+        for each in _with_inner(self._scheduler):
+            for name in _OF_SCHEDULER:
+                if hasattr(each, name):
+                    setattr(each, name, [rate * factor for rate in getattr(each, name)])
 
 
 class KerasRate:
     """Of a Keras optimiser with a plain rate."""
+
+    scheduled = False
 
     def __init__(self, optimizer: Any) -> None:
         self._optimizer = optimizer
@@ -62,6 +71,8 @@ class KerasRate:
 
 class AttributeRate:
     """Of anything with an attribute `lr`, such as an optimiser written by hand."""
+
+    scheduled = False
 
     def __init__(self, optimizer: Any) -> None:
         self._optimizer = optimizer
@@ -89,3 +100,10 @@ def rate_of(optimizer: Any, scheduler: Any = None) -> Rate | None:
     if hasattr(optimizer, "lr"):
         return AttributeRate(optimizer)
     raise Unusable(f"a {type(optimizer).__name__} has neither param_groups nor learning_rate nor lr")
+
+
+def _with_inner(scheduler: Any) -> Iterator[Any]:
+    """A scheduler, and those that it is made of."""
+    yield scheduler
+    for inner in getattr(scheduler, "_schedulers", ()):
+        yield from _with_inner(inner)

@@ -90,15 +90,19 @@ def start(
     about = settings = None
     try:
         if not disabled(os.environ) and (rank_of(os.environ) if rank is None else rank) == 0:
+            if not (project and run):
+                raise Unusable("it has no name; call start(project, run), or set CURVEWISE_PROJECT and CURVEWISE_RUN")
             check_name(project)
             check_name(run)
             settings = settings_from(os.environ, url=url, token=token, spool=None if spool is None else Path(spool))
             facts = facts_from(said, lambda name, error: notices.say(f"{name} is not said of the run: {error}"))
             about = About(project, run, settings.url, facts, check_attempt(attempt))
-        return Run(about, settings, notices, interval_s, exit_timeout_s)
+        opened = Run(about, settings, notices, interval_s, exit_timeout_s)
     except Exception as error:
         notices.say(f"this run is not logged: {error}")
-        return Run(None, None, notices, interval_s, exit_timeout_s)
+        opened = Run(None, None, notices, interval_s, exit_timeout_s)
+    opened._planned_steps = planned_steps
+    return opened
 
 
 class Run:
@@ -115,6 +119,7 @@ class Run:
         self._lock = threading.Lock()
         self._parts: Parts | None = None
         self._finished = False
+        self._planned_steps: Any = None  # as it was said: a loop that an autopilot ends has an end without a server
         self._owner = True  # a child that inherits the run does not close it
         if about is not None:
             self._open()
@@ -145,6 +150,7 @@ class Run:
 
     def update(self, **facts: Any) -> None:
         """Say more about the run, any fact that `start` takes; caveats are added to those before."""
+        self._planned_steps = facts.get("planned_steps", self._planned_steps)
         try:
             if (parts := self._parts or self._open()) is not None:
                 after = facts_from(facts, lambda name, error: self._failed(f"update {name}", error))
@@ -171,7 +177,7 @@ class Run:
     def diagnosis(self, timeout_s: float = 5.0) -> Diagnosis | None:
         """The server's diagnosis of everything logged so far, in its own JSON; None when there is none in time."""
         parts = self._parts
-        if parts is None or not parts.sender.wait(timeout_s, judged=True):
+        if parts is None or not parts.sender.wait(timeout_s, judged=True) or not parts.judge.answered:
             return None
         return parts.judge.latest
 
@@ -181,7 +187,7 @@ class Run:
         timeout_s: wait at most so long for a diagnosis of everything logged so far. By default nobody is waited for,
         and the answer is from the latest diagnosis, which the background thread asks for every ten seconds from now on.
         """
-        return advice_in(self._latest(timeout_s))
+        return advice_in(self._latest(timeout_s)[0])
 
     def should_stop(self, min_confidence: float = 0.8, timeout_s: float = 0.0) -> Advice | None:
         """The advice to stop, with its reason, when a finding at least so sure gives it; else None.
@@ -221,7 +227,7 @@ class Run:
                 }
                 more = {"code": code, "confidence": confidence, "undone_at_step": undone_at_step}
                 said |= {key: value for key, value in more.items() if value is not None}
-                parts.spool.action(name or f"{action}-{step:g}", said)
+                parts.spool.action(name or f"{action}-{said['at_step']:.16g}", said)
         except Exception as error:
             self._failed("log_action", error)
 
@@ -248,17 +254,17 @@ class Run:
         settings = None if self._settings is None else self._settings._replace(token=None)
         return _sent_over, (self._shared(), settings, self._interval_s, self._exit_timeout_s)
 
-    def _latest(self, timeout_s: float) -> Diagnosis | None:
-        """The latest diagnosis, which is asked for in the background from now on."""
+    def _latest(self, timeout_s: float) -> tuple[Diagnosis | None, bool]:
+        """The latest diagnosis, which is asked for in the background from now on, and whether it is of everything."""
         parts = self._parts
         if parts is None:
-            return None
+            return None, False
         if not parts.judge.wanted:
             parts.judge.wanted = True
             parts.sender.nudge()
-        if timeout_s > 0:
-            self.diagnosis(timeout_s)
-        return parts.judge.latest
+        if timeout_s > 0 and (found := self.diagnosis(timeout_s)) is not None:
+            return found, True
+        return parts.judge.latest, False
 
     def _open(self) -> Parts | None:
         """Make what logs and sends, at the start, and again in a child process; None where nothing is logged."""

@@ -153,7 +153,7 @@ def test_what_diverged_is_mended_only_with_a_checkpoint(run: curvewise.Run, foun
 def test_a_diagnosis_of_before_the_last_action_counts_for_nothing(
     run: curvewise.Run, found: Callable[..., None]
 ) -> None:
-    pilot = run.autopilot(Optimizer(), allow={"decay_lr", "stop"}, hold=1)
+    pilot = run.autopilot(Optimizer(), allow={"decay_lr", "stop"}, hold=1, settle=0)
     found(90, finding(*DECAY))
     assert pilot.step(100, timeout_s=5) is not None
     found(100, finding(*STOP))

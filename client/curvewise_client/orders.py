@@ -1,0 +1,32 @@
+"""Which advice a program may carry out: what a server answers is not trusted with a job. Pure."""
+
+from __future__ import annotations
+
+from curvewise_client.advice import Advice
+from curvewise_client.values import Unusable, number
+
+OF_RATE = frozenset({"decay_lr", "lower_lr", "raise_lr"})
+ALLOWABLE = OF_RATE | {"stop", "continue"}
+MOST_FACTOR = 1e6  # a rate is changed by no more, either way
+
+
+def order(advice: Advice, step: float) -> float | None:
+    """The one number that the advice comes to at this step, None where it comes to nothing that can be done.
+
+    A factor of the rate, which only lowers it where the action says so; the step of the checkpoint to keep, which is
+    not ahead; for how many more steps to go on.
+    """
+    name = {"stop": "best_step", "continue": "steps"}.get(advice.action, "factor")
+    try:
+        found = number(advice.args.get(name))
+    except Unusable:
+        return None
+    if advice.action in ("decay_lr", "lower_lr"):
+        sane = 1 / MOST_FACTOR <= found < 1
+    elif advice.action == "raise_lr":
+        sane = 1 < found <= MOST_FACTOR
+    elif advice.action == "stop":
+        sane = 0 <= found <= step
+    else:
+        sane = advice.action == "continue" and 0 < found < float("inf")
+    return found if sane else None
