@@ -16,7 +16,7 @@ from app.curves.curve import Curves, FloatArray, make_curve
 from app.demo.network import Network, make_network
 from app.ensembles.checkpoint import choose
 from app.ensembles.ensemble import measure, scores
-from app.ensembles.gain import Gain
+from app.ensembles.gain import Gain, honest_best
 from app.ensembles.predictions import Predictions, checked
 from app.ensembles.snapshots import to_average
 
@@ -112,11 +112,11 @@ def _on_test(gain: Gain, members: Sequence[tuple[Predictions, Predictions]]) -> 
         of = np.array([one.correct for one in each], dtype=float)
         difference_from, best = (
             np.asarray(average.correct, dtype=float),
-            np.argmax([one.accuracy or 0.0 for one in chosen]),
+            honest_best(np.array([one.correct for one in chosen], dtype=float))[0],
         )
     else:
         of = -np.array([one.loss for one in each])
-        difference_from, best = -average.loss, np.argmin([one.mean_loss for one in chosen])
+        difference_from, best = -average.loss, honest_best(-np.array([one.loss for one in chosen]))[0]
     difference = difference_from - (of[best] if gain.over == "best_member" else of.mean(axis=0))
     return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(difference.size))
 

@@ -16,7 +16,6 @@ HIGHER_IS_BETTER = frozenset({"accuracy"})
 UNITS: dict[Metric, str] = {"log_loss": "nats", "squared_error": "target unit squared", "accuracy": "fraction"}
 FEWEST_EXAMPLES = 20
 CONFIDENCE = 0.95
-FOLDS = 10
 GOLDEN = 0.6180339887498949
 
 
@@ -28,9 +27,9 @@ class Gain:
     over: Annotated[
         Over,
         Field(
-            description="`best_member`: the best single member, chosen for each tenth of the examples on the other "
-            "nine, so that its luck on them is not counted. `average_member`: the mean over the members, which no "
-            "average of probabilities loses to in log loss, nor one of values in squared error."
+            description="`best_member`: the best single member, chosen on one half of the examples and judged on the "
+            "other, so that its luck is not counted. `average_member`: the mean over the members, which no average of "
+            "probabilities loses to in log loss, nor one of values in squared error."
         ),
     ]
     gain: Annotated[float, Field(description="Mean difference over the examples [unit].")]
@@ -49,35 +48,30 @@ def gains(metric: Metric, members: FloatArray, average: FloatArray) -> tuple[Gai
     [examples].
     """
     sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
-    best = honest_best(sign * members)
+    best, judged = honest_best(sign * members)
     return (
-        _gain(metric, "best_member", sign * average - best),
+        _gain(metric, "best_member", sign * (average - members[best])[judged]),
         _gain(metric, "average_member", sign * (average - members.mean(axis=0))),
     )
 
 
-def honest_best(scores: FloatArray) -> FloatArray:
-    """The score of each example by the member that is best on the examples of the other folds [examples].
+def honest_best(scores: FloatArray) -> tuple[int, NDArray[np.bool_]]:
+    """The member that is best on one half of the examples, and the other half, to judge it by [examples].
 
-    The best on all of them would be in part the luckiest on them, and averaging would seem to gain less than it does.
+    On the examples that it was chosen on it would be in part the luckiest. Choosing on all folds but one in turn uses
+    every example, and its intervals are too narrow: which member is chosen goes with the luck of what is left.
     scores: [members, examples], higher is better.
     """
-    fold = _folds(scores.shape[1])
-    chosen = np.empty(scores.shape[1])
-    totals = scores.sum(axis=1)
-    for one in range(FOLDS):
-        inside = fold == one
-        best = int(np.argmax(totals - scores[:, inside].sum(axis=1)))
-        chosen[inside] = scores[best, inside]
-    return chosen
+    judged = _half(scores.shape[1])
+    return int(np.argmax(scores[:, ~judged].sum(axis=1))), judged
 
 
-def _folds(examples: int) -> NDArray[np.intp]:
-    """Which fold each example is in: spread evenly over every stretch of them, which may be of one class.
+def _half(examples: int) -> NDArray[np.bool_]:
+    """About half of the examples, spread evenly over every stretch of them, which may be of one class.
 
     Multiples of the golden ratio, without their whole part, never fall into step with the order of the examples.
     """
-    return np.asarray(np.floor(FOLDS * (np.arange(examples) * GOLDEN % 1)), dtype=np.intp)
+    return np.asarray(np.arange(examples) * GOLDEN % 1 < 0.5)
 
 
 def _gain(metric: Metric, over: Over, difference: FloatArray) -> Gain:
