@@ -26,10 +26,11 @@ from app.search.search import Goal
 from app.search.space import Space
 from app.tuning.command import Command, Identity
 from app.tuning.folder import Folder
+from app.tuning.plan import Plan
 from app.tuning.searches import Searches
 from app.tuning.space_file import read_search
 from app.tuning.trial import Walked
-from app.tuning.walk import Plan, Walk
+from app.tuning.walk import Walk
 
 app = typer.Typer(help="Search for hyper-parameters in seven steps.", no_args_is_help=True)
 app.command("optuna")(optuna)

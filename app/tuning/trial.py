@@ -1,6 +1,7 @@
 """A trial while it runs and when it has ended, and what ending it early has saved."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from app.rules.context import RunState
@@ -81,3 +82,17 @@ class Walked:
     def seconds(self) -> float:
         """How long all trials ran together."""
         return sum(one.seconds for one in self.ended)
+
+
+def same(proposal: Proposal) -> str:
+    """What two trials have in common that cannot but do the same."""
+    return json.dumps({**asdict(proposal), "run": "", "why": ""}, sort_keys=True)
+
+
+def judged(code: int, logged: bool) -> tuple[How, str]:
+    """How a trial ended that nobody told to, and why, by its exit code and by whether it logged anything."""
+    if code != 0:
+        return "failed", f"the command ended with exit code {code}" if code > 0 else f"signal {-code} ended the command"
+    if not logged:
+        return "logged nothing", "the command ended well and logged nothing"
+    return "finished", "the command ended well"

@@ -1,14 +1,12 @@
 """The walk through a search: ask what comes next, run it, stop what is hopeless, until the service says stop."""
 
-import json
+import math
 import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 from app.errors import CurvewiseError, InvalidInput
 from app.search.answers import Next, Proposal
@@ -17,45 +15,17 @@ from app.search.search import Goal
 from app.tuning.child import Child
 from app.tuning.command import Command, Identity, environment
 from app.tuning.folder import Folder
+from app.tuning.plan import Plan, Report
 from app.tuning.searches import Away, Searches
-from app.tuning.trial import STATES, Ended, How, Running, Walked
+from app.tuning.trial import STATES, Ended, How, Running, Walked, judged, same
 
 _TICK_S = 0.05
 _LOOK_S = 0.5  # between two looks at a trial; a look costs the service two short requests
 _AHEAD = 8  # proposals that are asked for: the first are run, and the rest may look otherwise by then
+_WORTH = 0.05  # of a trial that is left: less is not worth the doubt that stopping leaves
 _TRIES = 3  # of one trial that does not end well
 _BARREN = 3  # trials in a row that log nothing: the command is wrong, and not the configuration
 _COMPARED_STEPS = (4, 5)  # of the procedure: there runs compete; before, each is there to show one thing
-
-
-class Report(Protocol):
-    """Who is told what happens."""
-
-    def coming(self, coming: Next) -> None:
-        """Another step of the procedure comes."""
-
-    def started(self, trial: Running) -> None:
-        """A trial begins."""
-
-    def looked(self, running: list[Running]) -> None:
-        """All trials that run, as they stand."""
-
-    def ended(self, ended: Ended, tail: list[str]) -> None:
-        """A trial is over; `tail`: the last lines it printed."""
-
-    def note(self, text: str) -> None:
-        """Something else is worth a line."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to walk. jobs: trials at once. until_step: the last step of the procedure to walk. Times in seconds."""
-
-    jobs: int = 1
-    until_step: int = 7
-    early_stopping: bool = True
-    trial_timeout_s: float | None = None
-    grace_s: float = 10.0
 
 
 class Walk:
@@ -84,6 +54,7 @@ class Walk:
         self._metric: str = "val/loss"
         self._goal: Goal = "min"
         self._best: float | None = None
+        self._seed = 0
         self._asking = True
 
     def run(self) -> Walked:
@@ -121,6 +92,7 @@ class Walk:
         standing = self._searches.standing(ranked=1)
         self._metric, self._goal = standing.metric, standing.goal
         self._best = standing.ranking[0].level if standing.ranking else None
+        self._seed = standing.about["seed"]
 
     def _fill(self) -> None:
         room = self._plan.jobs - len(self._running)
@@ -159,7 +131,7 @@ class Walk:
 
     def _fresh(self, coming: Next) -> list[Proposal]:
         """Those that would not repeat what went well once, or did not go well several times."""
-        return [one for one in coming.proposals if self._tries[_same(one)] < _TRIES]
+        return [one for one in coming.proposals if self._tries[same(one)] < _TRIES]
 
     def _wait_for_one(self) -> None:
         """Ask again when a trial has ended, not before: until then the answer is the same."""
@@ -216,8 +188,15 @@ class Walk:
         if not judge or self._best is None or trial.proposal.search_step not in _COMPARED_STEPS:
             return
         trial.forecast = can_reach(seen, self._best, self._goal, trial.planned_steps, self._metric)
-        if trial.forecast.hopeless and self._plan.early_stopping and trial.ending is None:
+        if trial.forecast.hopeless and self._may_stop(trial):
             self._tell_to_stop(trial, "stopped early", trial.forecast.says)
+
+    def _may_stop(self, trial: Running) -> bool:
+        """Not one that is about to end, and not the repetition of a configuration: that is there to measure noise."""
+        repeated = trial.proposal.settings.get("seed", self._seed) != self._seed
+        left = (trial.planned_steps or 0.0) - (trial.step or 0.0)
+        worth = left >= _WORTH * (trial.planned_steps or 0.0)
+        return self._plan.early_stopping and trial.ending is None and worth and not repeated
 
     def _tell_to_stop(self, trial: Running, how: How, why: str) -> None:
         trial.ending = (how, why)
@@ -229,13 +208,15 @@ class Walk:
             self._deliver(self._folder.spool(trial.proposal.run))
         self._look(trial, judge=False)
         logged = trial.logged or bool((self._searches.run(trial.proposal.run) or {}).get("curves"))
-        how, why = trial.ending or _judged(code, logged)
+        how, why = trial.ending or judged(code, logged)
+        if how == "stopped early" and trial.step is not None and trial.step >= (trial.planned_steps or math.inf):
+            how, why = "finished", "it came to its end before it could be stopped"
         ended = Ended(trial.proposal, how, why, seconds, trial.step, trial.level, trial.planned_steps)
         self._searches.finish(trial.proposal.run, STATES[how], trial.proposal.config, ended.tags)
         if how != "interrupted":
             self._folder.end(trial.proposal.run)
         self._walked.ended.append(ended)
-        self._tries[_same(trial.proposal)] += _TRIES if how in ("finished", "stopped early") else 1
+        self._tries[same(trial.proposal)] += _TRIES if how in ("finished", "stopped early") else 1
         self._report.ended(ended, trial.child.tail())
         if not self._stop.is_set():
             self._check_barren()
@@ -272,16 +253,3 @@ class Walk:
         """Kill what still runs."""
         for trial in self._running:
             trial.child.stop(0.0)
-
-
-def _same(proposal: Proposal) -> str:
-    """What two trials have in common that cannot but do the same."""
-    return json.dumps({**asdict(proposal), "run": "", "why": ""}, sort_keys=True)
-
-
-def _judged(code: int, logged: bool) -> tuple[How, str]:
-    if code != 0:
-        return "failed", f"the command ended with exit code {code}" if code > 0 else f"signal {-code} ended the command"
-    if not logged:
-        return "logged nothing", "the command ended well and logged nothing"
-    return "finished", "the command ended well"

@@ -20,7 +20,7 @@ from curvewise_client.facts import facts_from, merged
 from curvewise_client.notices import Notices
 from curvewise_client.ranks import rank_of
 from curvewise_client.sessions import About, check_attempt
-from curvewise_client.settings import Settings, disabled, identity, settings_from
+from curvewise_client.settings import Settings, check_named, disabled, identity, settings_from
 from curvewise_client.values import Unusable, check_name, step_number
 
 if TYPE_CHECKING:
@@ -90,10 +90,9 @@ def start(
     about = settings = None
     try:
         if not disabled(os.environ) and (rank_of(os.environ) if rank is None else rank) == 0:
-            if not (project and run):
-                raise Unusable("it has no name; call start(project, run), or set CURVEWISE_PROJECT and CURVEWISE_RUN")
-            check_name(project)
-            check_name(run)
+            for name in (project, run):
+                check_named(name)
+                check_name(name)
             settings = settings_from(os.environ, url=url, token=token, spool=None if spool is None else Path(spool))
             facts = facts_from(said, lambda name, error: notices.say(f"{name} is not said of the run: {error}"))
             about = About(project, run, settings.url, facts, check_attempt(attempt))

@@ -48,6 +48,12 @@ def identity(
     )
 
 
+def check_named(name: str) -> None:
+    """Raises ValueError where neither an argument nor the environment names a project or a run."""
+    if not name:
+        raise ValueError("it has no name; call start(project, run), or set CURVEWISE_PROJECT and CURVEWISE_RUN")
+
+
 def disabled(environ: Mapping[str, str]) -> bool:
     """Whether `CURVEWISE_DISABLED` says that nothing is to be written or sent."""
     return environ.get("CURVEWISE_DISABLED", "").strip().lower() not in _NO

@@ -55,7 +55,7 @@ def test_the_lines_of_the_readme(server: httpx.Client, url: str, monkeypatch: py
 def test_the_lines_of_the_projects_readme(server: httpx.Client, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CURVEWISE_URL", url)
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (block,) = (block.split("```")[0] for block in readme.split("```python\n")[1:])
+    block = readme.split("```python\n")[1].split("```")[0]
     exec(block, {})
     assert {curve["points"] for curve in described(server, "mnist", "r2")["curves"]} == {1000}
     for name in ("URL", "TOKEN", "SPOOL", "DISABLED"):

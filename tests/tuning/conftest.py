@@ -1,6 +1,5 @@
 """A server process that walks ask, and what one walk needs."""
 
-import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,9 +14,10 @@ from app.cli.search_service import searches
 from app.search.answers import Next
 from app.tuning.command import Command, Identity
 from app.tuning.folder import Folder
+from app.tuning.plan import Plan
 from app.tuning.searches import Searches
 from app.tuning.trial import Ended, Running
-from app.tuning.walk import Plan, Walk
+from app.tuning.walk import Walk
 from tests.server_process import process, wait_until_ready
 
 TRAIN = Path(__file__).parent / "train.py"
@@ -103,8 +103,3 @@ def walking(here: Searches, url: str, tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.delenv(name, raising=False)
     here.put({"space": SPACE, "num_classes": 2, "steps_per_epoch": 10, "most_runs": 3})
     return Walking(here, url, tmp_path / "walk")
-
-
-def nobody_lives(running: list[Running]) -> bool:
-    """Whether all of these processes are gone."""
-    return all(one.child.poll() is not None for one in running) and math.isfinite(len(running))
