@@ -1,0 +1,61 @@
+"""Compare jobs on autopilot with the same jobs under a fixed schedule, under patience, and left alone.
+
+    autopilot.py [--configurations N] [--seeds N] [--folder DIR] [--small] [--write] [--json]
+
+One configuration of each task of prescribing/tasks.py and each kind of piloting/campaign.py is trained from every seed
+under six policies: the client's autopilot, asking a real server at each evaluation; no schedule; half a cosine;
+reduce-on-plateau; early stopping; and the two together, which is what it is held against. All sides start from the same
+weights, see the same batches, may make the same number of updates, and keep the checkpoint with the lowest validation
+loss, but for the autopilot where it stopped and named one. What is compared is the test loss of the checkpoint kept.
+
+--folder: where raw results are kept; what is there is not trained again. --write: put the figures into
+docs/autopilot.md.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.progress import track
+
+from piloting.campaign import Kept, conduct, configurations
+from piloting.page import page
+from piloting.summary import summary
+from serving import curvewise, serving
+
+PAGE = Path(__file__).parents[1] / "docs" / "autopilot.md"
+SMALL_UPDATES, SMALL_SEEDS = 120, 2
+
+
+def main() -> None:
+    """Read the arguments, train, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--configurations", type=int, help="how many of them, the sane ones first (default: all)")
+    parser.add_argument("--seeds", type=int, default=10, help="of each (default: 10)")
+    parser.add_argument("--folder", type=Path, help="where results are kept (default: nowhere)")
+    parser.add_argument("--small", action="store_true", help=f"{SMALL_SEEDS} seeds of one short run")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    arguments = parser.parse_args()
+    chosen = configurations(SMALL_UPDATES)[1:2] if arguments.small else configurations()[: arguments.configurations]
+    seeds = SMALL_SEEDS if arguments.small else arguments.seeds
+    with TemporaryDirectory(prefix="curvewise-autopilot-") as nowhere:
+        kept = Kept(arguments.folder or Path(nowhere))
+        with serving(curvewise(), "/readyz") as server:
+            done = conduct(kept, chosen, seeds, server.url)
+            for _ in track(done, "training", len(chosen), console=Console(stderr=True), transient=True):
+                pass
+    figures = summary([kept.records[c.name] for c in chosen])
+    if arguments.json:
+        print(json.dumps(figures, indent=2))
+        return
+    text = page(figures)
+    if arguments.write:
+        PAGE.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
