@@ -108,7 +108,6 @@ def test_a_walk_gets_from_a_wrong_start_to_a_model_that_works(
 def test_random_search_makes_as_many_updates_as_it_may(data: Digits) -> None:
     result = benchmark.random_search(data, 0, 2 * 465 + 100, [FAN_IN], benchmark.TOLD)
     assert (result.runs, result.updates) == (3, 2 * 465 + 100)
-    assert result == benchmark.random_search(data, 0, 2 * 465 + 100, [FAN_IN], benchmark.TOLD)
     assert result.test_accuracy > 0.5
 
 
@@ -126,7 +125,8 @@ def test_the_difference_is_paired() -> None:
 
 
 def test_the_page_has_the_table_of_ten_seeds() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "search.md").read_text()
-    results = [json.loads(line) for line in (Path(__file__).parents[1] / "benchmarks/data/seven_steps.jsonl").open()]
-    assert len({one["seed"] for one in results}) == 10
-    assert benchmark.table([benchmark.Result(**one) for one in results]) in page
+    root = Path(__file__).parents[1]
+    lines = (root / "benchmarks" / "data" / "seven_steps.jsonl").read_text().splitlines()
+    results = [benchmark.Result(**json.loads(line)) for line in lines]
+    assert len({one.seed for one in results}) == 10
+    assert benchmark.table(results) in (root / "docs" / "search.md").read_text()
