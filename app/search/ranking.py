@@ -34,6 +34,7 @@ from app.signals.view import LARGEST
 
 CONFIDENCE = 0.95
 ASSUMED_LOSS, ASSUMED_ERROR = 0.05, 0.06  # standard deviation over seeds [share of the loss; of 1 - accuracy]
+MOST_SCORE = math.log(LARGEST)  # beyond it no level means anything, and its exponential is none
 Key = tuple[tuple[str, object], ...]
 
 
@@ -105,12 +106,16 @@ class Scale:
     def level(self, score: float) -> float:
         """Score -> metric."""
         if self.logarithmic:
-            return math.exp(score)
+            return math.exp(min(score, MOST_SCORE))
         return score if self.goal == "min" else -score
 
     def words(self, difference: float) -> str:
         """A difference of scores in words."""
-        return f"{100 * math.expm1(abs(difference)):.2g} %" if self.logarithmic else f"{abs(difference):.3g}"
+        return (
+            f"{100 * math.expm1(min(abs(difference), MOST_SCORE)):.2g} %"
+            if self.logarithmic
+            else f"{abs(difference):.3g}"
+        )
 
 
 @dataclass(frozen=True)

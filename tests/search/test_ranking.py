@@ -164,3 +164,9 @@ def test_one_lucky_evaluation_is_no_level() -> None:
     assert reached(look(run("a", val=[1.0, np.nan])), "val/loss", "min") is None
     assert reached(look(run("a", val=[])), "val/loss", "min") is None
     assert reached(look(run("a")), "val/loss", "min") is None
+
+
+def test_seeds_that_differ_beyond_all_measure_overflow_nowhere() -> None:
+    one = stand([level("a", 0.1, 1e-90), level("b", 0.1, 1e90), level("c", 0.2, 1.0), level("d", 0.2, 1e-99)])
+    rows = ranked(search(), one)
+    assert all(row.interval and np.isfinite(row.interval).all() for row in rows)
