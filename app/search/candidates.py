@@ -65,7 +65,8 @@ def sweep(search: Search, count: int, tried: Sequence[float], reading: RateReadi
         return []
     low, high = ends
     if reading is not None:
-        low, high = _beyond(reading, low, high)
+        # Runs may have been made at rates that the space does not have.
+        low, high = (min(max(rate, ends[0]), ends[1]) for rate in _beyond(reading, low, high))
     # At least one a decade, however few are asked for at a time: who asks for one after the other makes the same sweep.
     many = max(count, 2 + round(math.log10(high / low)))
     wide = [low * (high / low) ** (k / (many - 1)) for k in range(many)]

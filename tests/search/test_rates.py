@@ -207,3 +207,11 @@ def test_the_rate_that_was_logged_stands_in_for_one_that_the_configuration_lacks
     reading = read_rates(placed(*made))
     assert reading is not None
     assert reading.best == 1e-2
+
+
+@pytest.mark.parametrize("outside", [1e-300, 1e-9, 50.0])
+def test_rates_tried_outside_the_space_propose_none_there(outside: float) -> None:
+    made = [run(f"r{k}", outside * (1 + k), train=falling() if k else [np.nan] * 9, step=3) for k in range(4)]
+    proposed = candidates.sweep(search(), 5, [], read_rates(placed(*made)))
+    assert all(1e-5 <= rate <= 1.0 for rate in proposed)
+    assert proposed
