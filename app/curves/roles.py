@@ -215,7 +215,10 @@ def _in_our_units(name: str, raw: str, curve: Curve, certain: bool) -> tuple[str
 def _as_fraction(accuracy: Curve) -> Curve:
     """Accuracy [0 to 1] from a fraction or from per cent: a fraction is never above 1, and per cent soon is."""
     in_per_cent = accuracy.values[np.isfinite(accuracy.values)].max(initial=0.0) > 1.5
-    return Curve(accuracy.name, accuracy.steps, accuracy.values / 100) if in_per_cent else accuracy
+    if not in_per_cent:
+        return accuracy
+    with np.errstate(invalid="ignore"):  # a NaN may be a signalling one in the bytes of a log
+        return Curve(accuracy.name, accuracy.steps, accuracy.values / 100)
 
 
 def _as_accuracy(error: Curve, sure: bool) -> Curve | None:

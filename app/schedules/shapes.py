@@ -28,6 +28,8 @@ GRID_POINTS = 65
 EARLY = 0.1
 # A second, finer grid around the best of the first.
 FINE = np.linspace(0.975, 1.025, 101)
+# Nearer to each other, steps have squares that are zero to a float, and no line goes through them [steps].
+LEAST_SPAN = 1e-100
 
 
 def fall(steps: FloatArray, values: FloatArray, rests: bool, planned_steps: float | None) -> Fit | None:
@@ -40,7 +42,7 @@ def fall(steps: FloatArray, values: FloatArray, rests: bool, planned_steps: floa
     # The floor cuts the last point off the shape, unless its shape includes the floor.
     x, y = (steps[:-1], values[:-1]) if rests else (steps, values)
     depth = 1 - float(values.min())
-    if x.size < 3:
+    if x.size < 3 or x[-1] - x[0] < LEAST_SPAN:
         return None
     fits = [_line(x, y, floor), *_cosines(x, y, floor, planned_steps)]
     if min(fit.error for fit in fits) > CLOSE * depth and float(y.min()) > LEAST_RATE:
@@ -54,6 +56,8 @@ def fall(steps: FloatArray, values: FloatArray, rests: bool, planned_steps: floa
 def root_fall(steps: FloatArray, values: FloatArray) -> Fit:
     """1 - sqrt(x) from the first point on, the fall that a held rate is often given (Hägele et al. 2024)."""
     x, root = steps - steps[0], (1 - values) ** 2
+    if x[-1] < LEAST_SPAN:
+        return Fit("unknown", partial(logged, at=steps, values=values), None, math.inf)
     length = float(x @ x) / float(x @ root)
     return _fit("warmup_stable_decay", partial(_one_minus_root, begin=steps[0], length=length), steps, values,
                 float(steps[0]) + length)  # fmt: skip
