@@ -12,7 +12,7 @@ FALLING = np.array([1.0, 0.9, 0.7, 0.4, 0.2, 0.1])
 
 def test_no_line_is_drawn_through_them() -> None:
     assert fall(TINY, FALLING, False, None) is None
-    assert fall(np.arange(6.0), FALLING, False, None) is not None
+    assert fall(np.arange(6.0), np.linspace(1.0, 0.1, 6), False, None) is not None
 
 
 def test_no_root_is_drawn_through_them() -> None:
