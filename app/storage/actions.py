@@ -6,10 +6,9 @@ Kept in the table of what else is kept of a run, under a kind of its own.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from app.storage import mlflow
-from app.storage.tables import mlflow_assets
 
 _KIND = "action"
 
@@ -22,9 +21,3 @@ def keep(connection: Connection, run_id: int, name: str, action: Mapping[str, An
 def of_run(connection: Connection, run_id: int) -> dict[str, dict[str, Any]]:
     """Name -> action, in name order."""
     return mlflow.assets(connection, [run_id], _KIND)[run_id]
-
-
-def count(connection: Connection, run_id: int) -> int:
-    """How many the run has."""
-    query = select(func.count()).where(mlflow_assets.c.run_id == run_id, mlflow_assets.c.kind == _KIND)
-    return int(connection.execute(query).scalar_one())
