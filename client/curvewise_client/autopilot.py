@@ -8,15 +8,16 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curvewise_client.advice import Advice, Diagnosis, advice_in
-from curvewise_client.orders import ALLOWABLE, OF_RATE, order
-from curvewise_client.ranks import processes
-from curvewise_client.rates import Rate, rate_of
+from curvewise_client.courses import Course, course_of
+from curvewise_client.orders import OF_RATE, order
+from curvewise_client.rates import Rate
 from curvewise_client.values import Unusable, number, step_number
 
 if TYPE_CHECKING:
     from curvewise_client.run import Run
 
 DIVERGED = "CW008"  # the weights are of no use any more, whatever the rate is from here on
+BOUNCES = "CW002"  # the rate is too high to settle; not judged before half of the plan
 _WAIT_AT_THE_END_S = 10.0
 _SAME = 1e-6  # two rates, relative: Keras keeps them in single precision
 
@@ -24,14 +25,13 @@ Restore = Callable[[float], Any]
 
 
 class Act(NamedTuple):
-    """What the autopilot did. name: of the action on the server. before, after: the rate, or the planned steps."""
+    """What the autopilot did. name: of the action on the server. before: the rate, or the planned steps."""
 
     name: str
     step: float
     advice: Advice
     text: str
     before: float | None
-    after: float | None
 
 
 class Autopilot:
@@ -40,13 +40,17 @@ class Autopilot:
     scheduler: of PyTorch, which would put the rate back. min_confidence: of a finding that it acts on [0 to 1]; one
     that only informs is left alone, but for the advice to go on. hold: in so many diagnoses, one after the other, a
     finding has to stand; errors need not. settle: after a change of the rate, no advice to stop is taken for so many
-    steps, unless it diverged; by default a tenth of the plan. planned_steps: where training ends, as the run said;
-    most_steps: where it ends at the latest when it is continued, by default twice as far. restore: called with a step,
-    brings the latest checkpoint from at or before it back; without it a run that diverged is stopped, not mended.
+    steps, unless it diverged; by default a tenth of the plan. Nor is any taken while a rate that is too high, which
+    makes val climb as well, may still be found: until half of the plan and `settle`. planned_steps: where training
+    ends, as the run said; most_steps: where it ends at the latest when it is continued, by default twice as far.
+    restore: called with a step, brings the latest checkpoint from at or before it back; without it a run that diverged
+    is stopped, not mended.
 
-    Where it may change the rate and was told of no scheduler, the run's schedule is said to be constant unless another
-    was said: the rate is the autopilot's. Each finding is acted on once, undone or not. Several processes that train
-    one model need one answer: there it does nothing, with a warning; nor does it in a forked child.
+    Advice to bring the rate down in a straight line over the rest of the plan is followed at each call of `step`;
+    where there is a scheduler, the rate is cut at once. Where it may change the rate and was told of no scheduler, the
+    run's schedule is said to be constant unless another was said: the rate is the autopilot's. Each finding is acted on
+    once, undone or not. Several processes that train one model need one answer: there it does nothing, with a warning;
+    nor does it in a forked child.
 
     should_stop: whether it was advised to stop, and that is allowed. best_step: which checkpoint to keep then, None
     where no finding says. planned_steps: where the training ends now; None where that is not known. acts: what it did.
@@ -67,7 +71,7 @@ class Autopilot:
     ) -> None:
         self.should_stop = False
         self.best_step: float | None = None
-        self.planned_steps = _positive("planned_steps", planned_steps)
+        self.planned_steps = positive("planned_steps", planned_steps)
         self.acts: list[Act] = []
         self._run = run
         self._rate = rate
@@ -76,7 +80,7 @@ class Autopilot:
         self._hold = number(hold)
         self._said_steps = self.planned_steps
         self._settle = number(settle) if settle is not None else (self.planned_steps or 0.0) / 10
-        most = _positive("most_steps", most_steps)
+        most = positive("most_steps", most_steps)
         self._most_steps = most if most is not None else 2 * (self.planned_steps or 0.0)
         self._restore = restore
         self._process = os.getpid()
@@ -84,6 +88,8 @@ class Autopilot:
         self._seen: Diagnosis | None = None
         self._sightings: dict[tuple[str, str], int] = {}
         self._acted_at = -1.0
+        self._course: Course | None = None
+        self._left: float | None = None  # the rate as it was left here
 
     def step(self, step: float, timeout_s: float = 0.0) -> Act | None:
         """Look whether there is something to do after this step, and do it -> what was done, None nearly always.
@@ -94,6 +100,7 @@ class Autopilot:
         try:
             if self._process != os.getpid():
                 return None  # a copy of the optimiser is nobody's
+            self._follow(step_number(step))
             return self._look(step_number(step), *self._run._latest(timeout_s))
         except Exception as error:
             self._run._failed("autopilot", error)
@@ -142,6 +149,8 @@ class Autopilot:
             "planned_steps": self.planned_steps,
             "should_stop": self.should_stop,
             "best_step": self.best_step,
+            "course": None if self._course is None else list(self._course),
+            "left": self._left,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -149,9 +158,11 @@ class Autopilot:
         try:
             acts = [Act(**{**act, "advice": Advice(**act["advice"])}) for act in state["acts"]]
             settled, stops, best = set(state["settled"]), bool(state["should_stop"]), state["best_step"]
+            course, left = Course(*state["course"]) if state["course"] else None, state["left"]
             if state["said_steps"] == self._said_steps:
-                self.planned_steps = _positive("planned_steps", state["planned_steps"])
+                self.planned_steps = positive("planned_steps", state["planned_steps"])
             self.acts, self._settled, self.should_stop, self.best_step = acts, settled, stops, best
+            self._course, self._left = course, left
             self._acted_at = max((act.step for act in acts), default=-1.0)
         except Exception as error:
             self._run._failed("autopilot", error)
@@ -190,15 +201,17 @@ class Autopilot:
         return not self.should_stop and (advice.code == DIVERGED or not self._settling(step))
 
     def _settling(self, step: float) -> bool:
-        """Whether the rate was changed so lately that the curves hardly show it."""
+        """Whether the rate was changed so lately that the curves hardly show it, or is still to be judged."""
         changed = [act.step for act in self.acts if act.advice.action in OF_RATE]
+        if "decay_lr" in self._allow and self._rate is not None and BOUNCES not in self._settled:
+            changed.append((self.planned_steps or 0.0) / 2)
         return bool(changed) and step < changed[-1] + self._settle
 
     def _prolonged(self) -> bool:
         return any(act.advice.action == "continue" for act in self.acts)
 
     def _act(self, step: float, advice: Advice, diagnosis: Diagnosis) -> Act | None:
-        number_, before, after = order(advice, step), None, None
+        number_, before = order(advice, step), None
         assert number_ is not None  # noqa: S101 - `_would` asked
         if advice.action in OF_RATE:
             back = ""
@@ -208,8 +221,8 @@ class Autopilot:
                     return None
                 back = f" and went back to the checkpoint of step {back_to:.10g}"
             self._settled.add(advice.code)  # first: what fails half-way is not tried again
-            before, after = self._change_rate(number_)
-            text = f"Changed the learning rate from {before:.4g} to {after:.4g}{back}."
+            before, text = self._change_rate(step, advice, number_)
+            text = f"{text}{back}."
         elif advice.action == "continue":
             before = self.planned_steps
             self.planned_steps = after = min(step + number_, self._most_steps)
@@ -219,17 +232,41 @@ class Autopilot:
             text = f"Stopped; the checkpoint to keep is of step {number_:.10g}."
             self._go_back(number_)
         self._settled.add(advice.code)
-        act = Act(f"autopilot-{advice.code}-{advice.action}-{step:.16g}", step, advice, text, before, after)
+        act = Act(f"autopilot-{advice.code}-{advice.action}-{step:.16g}", step, advice, text, before)
         self.acts.append(act)
         self._sightings, self._acted_at = {}, step
         self._tell(act)
         return act
 
-    def _change_rate(self, factor: float) -> tuple[float, float]:
+    def _change_rate(self, step: float, advice: Advice, factor: float) -> tuple[float, str]:
+        """Cut it, or begin to bring it down -> what it was, and what was done."""
         assert self._rate is not None  # noqa: S101 - `_would` asked
         before = self._rate.now()
+        self._course = None if self._rate.scheduled else course_of(advice, step, before)
+        if self._course is not None:
+            self._left = before
+            return before, f"Brings the learning rate from {before:.4g} to zero over {self._course.length:.10g} steps"
         self._rate.scale(factor)
-        return before, self._rate.now()
+        self._left = self._rate.now()
+        return before, f"Changed the learning rate from {before:.4g} to {self._left:.4g}"
+
+    def _follow(self, step: float) -> None:
+        """Where the rate is on its way, bring it to where it is to be now; let go where somebody else changed it."""
+        if self._course is None or self._rate is None or step < self._course.step:
+            return
+        try:
+            self._check_rate()
+        except Unusable:
+            self._course = None
+            raise
+        self._rate.scale(self._course.rate(step) / self._rate.now())
+        self._left = self._rate.now()
+
+    def _check_rate(self) -> None:
+        """Raises Unusable where the rate is not as it was left."""
+        assert self._rate is not None  # noqa: S101 - who calls this has one
+        if not self._rate.scheduled and not math.isclose(self._rate.now(), self._left or 0.0, rel_tol=_SAME):
+            raise Unusable(f"the rate is no longer the {self._left:.4g} that the autopilot left, and stays as it is")
 
     def _go_back(self, step: float) -> bool:
         """Whether the weights are of that step now. What failed once is not relied on again."""
@@ -245,10 +282,11 @@ class Autopilot:
 
     def _undo(self, step: float) -> Act | None:
         act = self.acts[-1]
-        if act.advice.action in OF_RATE and self._rate is not None:
-            if not self._rate.scheduled and not math.isclose(self._rate.now(), act.after or 0.0, rel_tol=_SAME):
-                raise Unusable(f"the rate is no longer the {act.after:.4g} that the autopilot left, and stays as it is")
-            self._rate.scale(1 / float(act.advice.args["factor"]))
+        if act.advice.action in OF_RATE and self._rate is not None and act.before is not None:
+            self._check_rate()
+            scheduled = self._rate.scheduled  # what it would be now without the act, not what it was then
+            self._rate.scale(1 / float(act.advice.args["factor"]) if scheduled else act.before / self._rate.now())
+            self._course, self._left = None, self._rate.now()
         elif act.advice.action == "continue":
             self.planned_steps = act.before
         else:
@@ -273,35 +311,7 @@ class Autopilot:
         )
 
 
-def engage(run: Run, optimizer: Any, allow: Collection[str], options: dict[str, Any]) -> Autopilot:
-    """What `Run.autopilot` makes: one that does nothing where it cannot be made as it was asked for."""
-    scheduler = options.pop("scheduler", None)
-    context = {} if run._about is None else run._about.facts.get("context", {})
-    options = {"planned_steps": context.get("planned_steps", run._planned_steps), **options}
-    try:
-        if unknown := sorted(frozenset(allow) - ALLOWABLE):
-            raise Unusable(f"{unknown[0]!r} is not among {', '.join(sorted(ALLOWABLE))}")  # noqa: TRY301
-        if processes() > 1:
-            raise Unusable("several processes train one model, and only one of them is told")  # noqa: TRY301
-        rate = rate_of(optimizer, scheduler)
-        made = Autopilot(run, rate, allow, **options)
-    except Exception as error:
-        run._failed("autopilot", error)
-        return _grounded(run, options["planned_steps"])
-    if rate is not None and scheduler is None and "schedule" not in context and made._allow & OF_RATE:
-        run.update(schedule="constant")
-    return made
-
-
-def _grounded(run: Run, planned_steps: Any) -> Autopilot:
-    """One that does nothing, and ends where the training was to end, if that can be known."""
-    try:
-        return Autopilot(run, None, (), planned_steps=planned_steps)
-    except Unusable:
-        return Autopilot(run, None, ())
-
-
-def _positive(name: str, value: Any) -> float | None:
+def positive(name: str, value: Any) -> float | None:
     """The value as a number of steps, None of None; infinity is one. Raises Unusable."""
     if value is None:
         return None

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from curvewise_client import locks
 from curvewise_client.advice import Advice, Diagnosis, advice_in
-from curvewise_client.autopilot import Autopilot, engage
+from curvewise_client.autopilot import Autopilot
+from curvewise_client.engaging import engage
 from curvewise_client.facts import facts_from, merged
 from curvewise_client.notices import Notices
 from curvewise_client.ranks import rank_of
