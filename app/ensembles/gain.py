@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from app.curves.curve import FloatArray
 
@@ -78,7 +78,7 @@ def _gain(metric: Metric, over: Over, difference: FloatArray) -> Gain:
     """Student's interval of a mean of paired differences. difference: [examples]."""
     mean = float(difference.mean())
     error = float(difference.std(ddof=1)) / float(np.sqrt(difference.size))
-    reach = float(student.ppf((1 + CONFIDENCE) / 2, difference.size - 1)) * error
+    reach = float(stdtrit(difference.size - 1, (1 + CONFIDENCE) / 2)) * error
     return Gain(
         metric=metric,
         over=over,

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.signal import find_peaks
 
 from app.curves.curve import Curves, FloatArray, make_curve
 from app.ensembles.checkpoint import choose
-from app.ensembles.snapshots import Averaging, cycle_ends, to_average
+from app.ensembles.snapshots import Averaging, _minima, cycle_ends, to_average
 
 STEPS = np.arange(0.0, 1000)
 
@@ -95,3 +96,12 @@ def test_a_rate_without_a_schedule_has_no_cycles(seed: int) -> None:
     rate = np.random.default_rng(seed).uniform(0.01, 0.1, size=STEPS.size)
     found = averaging(rate)
     assert (found.how, found.schedule) == ("plateau", "unknown")
+
+
+@pytest.mark.parametrize("depth", [0.05, 0.3])
+def test_minima_are_the_peaks_of_the_values_turned_over(depth: float) -> None:
+    random = np.random.default_rng(0)
+    for number in range(300):
+        values = np.repeat(np.round(random.random(random.integers(1, 40)), 1 + number % 3), random.integers(1, 4))
+        _, expected = find_peaks(-values, prominence=depth, plateau_size=1)
+        np.testing.assert_array_equal(_minima(values, depth), expected["right_edges"])
