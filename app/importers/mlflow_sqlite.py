@@ -20,7 +20,8 @@ def tables(path: Path) -> set[str]:
     try:
         with closing(_open(path)) as database:
             return {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    except (sqlite3.Error, UnicodeError) as error:  # what is wrong is told in the damaged file's own words
+    # What is wrong is told in the damaged file's own words; a record that claims to be huge ends in a MemoryError.
+    except (sqlite3.Error, UnicodeError, MemoryError) as error:
         raise UnreadableFile(str(path), f"a SQLite database that cannot be read: {_line(error)}") from error
 
 
@@ -48,7 +49,7 @@ def read(path: Path) -> Iterator[ImportedRun]:
                         tags={k: v for k, v in _pairs(database, "tags", run_id) if not k.startswith("mlflow.")},
                         notes=(),
                     )
-    except (sqlite3.Error, TypeError, ValueError, OverflowError) as error:
+    except (sqlite3.Error, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise UnreadableFile(str(path), f"an MLflow database that cannot be read: {_line(error)}") from error
 
 
@@ -75,4 +76,4 @@ def _pairs(database: sqlite3.Connection, table: str, run_id: str) -> Iterator[tu
 
 def _line(error: Exception) -> str:
     """What SQLite says, in one line: it may quote the statement that made a damaged table."""
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or "it asks for more memory than there is"
