@@ -20,7 +20,7 @@ def page(figures: Figures, seed: int, before: Figures | None = None) -> str:
         )
     ]
     if before:
-        parts.append(_comparison(figures, before))
+        parts += [_comparison(figures, before), _LESSONS]
     parts += [_half(letter, figures[letter]) for letter in "BA"]
     return "\n".join(parts)
 
@@ -108,4 +108,19 @@ Target: at least 90 % of warnings and errors help, at most 5 % harm.
 
 The tasks are split by a fixed seed. Half A: {a}. Half B: {b}. What did not help on half A was looked into and the rules
 were changed where there was a reason; half B is only reported.
+"""
+
+_LESSONS = """What half A taught, each a matter of the cure and not of the curve (which runs are found did not change):
+
+- `not_decreasing` sent runs whose rate was far too low to their initialisation, or to a rate lower still where single
+  batches scattered. Held-out loss is always of the same data and moves only as the weights do: where it falls, however
+  little, in proportion to the rate spent, the rate is too low, and the fall says by how much. Where it moved at first
+  and then sits at a blind guess, weight decay has the weights.
+- `wrong_initial_loss` scaled the weights of the output layer down. Whether those, its bias or all layers before it are
+  too large does not show in a loss, and only the first was cured: now every layer is to be made anew.
+- `exploding` asked for a tenth of the rate where a loss was gone before a climb could be seen: now for a hundredth.
+
+Tried and left: to call a wrong start mere information where the run was soon back at a blind guess. On half A it looked
+right, on other labelled runs it was not: there such starts ended in a far worse loss. What a tenth of the rate harmed
+in `decay_needed` were two runs of slow descent that no measured number told from those it helped.
 """
