@@ -36,6 +36,8 @@ _READ = frozenset({b"host", b"origin", b"authorization", b"cookie", b"accept"})
 _SNIFFING = (b"x-content-type-options", b"nosniff")
 _REFUSED_AFTER_S = 0.25
 _MAY: Mapping[Role, str] = {"read": "read", "write": "read and write", "admin": "do everything"}
+# Probes call a container or a pod by its address; what they are told is for everybody.
+_PROBES = frozenset({"/healthz", "/readyz"})
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -59,7 +61,7 @@ class Door:
         send = _unsniffed(send)
         headers = _headers(scope)
         try:
-            self._check_where_from(scope["method"], headers)
+            self._check_where_from(scope["method"], scope["path"], headers)
             access = await self._access(scope, headers) if self._closed else UNLIMITED
         except CurvewiseError as error:
             if isinstance(error, TooManyRequests):
@@ -69,9 +71,9 @@ class Door:
         let_in(scope, access)
         return await self._app(scope, receive, send)
 
-    def _check_where_from(self, method: str, headers: Mapping[bytes, str]) -> None:
+    def _check_where_from(self, method: str, path: str, headers: Mapping[bytes, str]) -> None:
         host = headers.get(b"host", "")
-        if self._hosts is not None and _name(host) not in self._hosts:
+        if self._hosts is not None and _name(host) not in self._hosts and path not in _PROBES:
             raise ForeignRequest(
                 f"this server is not {_name(host)[:100]!a}; if it is, start it with --allowed-host {_name(host)[:100]}"
             )

@@ -252,6 +252,7 @@ def test_on_loopback_nobody_needs_a_token_and_strange_names_are_kept_out(tmp_pat
             refused = client.get("/api/v1/projects", headers={"Host": host})
             assert refused.status_code == 403
             assert "--allowed-host" in refused.json()["detail"]
+        assert client.get("/healthz", headers={"Host": "10.1.2.3:8000"}).status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://"])
