@@ -36,7 +36,7 @@ app = typer.Typer(help="Search for hyper-parameters in seven steps.", no_args_is
 app.command("optuna")(optuna)
 
 _PATIENCE_S = 30.0
-_DELIVERY_S = 60.0
+_DELIVERY_S = 30.0
 _INTERRUPTED = 130
 
 Json = Annotated[bool, typer.Option("--json", help="As the server's JSON, for programs.")]
@@ -209,7 +209,7 @@ def _deliver(spool: Path, shown: Lines) -> None:
     if importlib.util.find_spec("curvewise_client") is None:
         shown.note(f"points wait in {spool}; send them with: curvewise-client sync {spool}")
         return
-    sync = [sys.executable, "-m", "curvewise_client.cli", "sync", str(spool), "--timeout", "20"]
+    sync = [sys.executable, "-m", "curvewise_client.cli", "sync", str(spool), "--timeout", "5"]
     try:
         subprocess.run(sync, env=os.environ, capture_output=True, timeout=_DELIVERY_S, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -205,6 +205,7 @@ class Walk:
     def _ended(self, trial: Running, code: int) -> None:
         seconds = trial.child.seconds
         if self._folder.unsent(trial.proposal.run):
+            self._searches.run(trial.proposal.run)  # returns once the service answers: now it can be delivered
             self._deliver(self._folder.spool(trial.proposal.run))
         self._look(trial, judge=False)
         logged = trial.logged or bool((self._searches.run(trial.proposal.run) or {}).get("curves"))

@@ -143,11 +143,12 @@ def test_ctrl_c_ends_the_jobs_and_the_same_command_goes_on(
 def test_a_server_that_goes_away_meanwhile_is_waited_for(start: Start, tmp_path: Path) -> None:
     port, database = free_port(), f"sqlite:///{tmp_path}/c.db"
     log = tmp_path / "curvewise-search" / "p" / "s" / "s-1-1.log"
-    walking = (*WALK, "--most-runs", "2", "--url", f"http://127.0.0.1:{port}")
-    with process(database, port=port) as (_, client):
+    walking = (*WALK, "--most-runs", "1", "--url", f"http://127.0.0.1:{port}")
+    with process(database, port=port) as (served, client):
         wait_until_ready(client)
         walk = start("search", "run", *walking, *JOB, MISBEHAVE="slow", PWD_OF_TEST=str(tmp_path))
         until(lambda: log.exists() and "training" in log.read_text())
+        served.kill()
     until(lambda: not jobs())  # it ends while nobody answers
     time.sleep(1.0)
     with process(database, port=port) as (_, client):
