@@ -6,6 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app import searches
+from app.storage import audit
+from app.storage.database import Database, make_engine
+
 SPACE = {
     "lr": {"kind": "log_uniform", "low": 1e-5, "high": 1.0, "role": "learning_rate"},
     "weight_decay": {"kind": "choice", "options": [0, 1e-5, 1e-4], "role": "weight_decay"},
@@ -211,6 +215,43 @@ def test_importance_says_what_it_can(client: httpx.Client, project: str) -> None
     answer = client.get(f"{project}/searches/s/importance")
     assert answer.status_code == 200, answer.text
     assert answer.json()["judged"] is False
-    assert {one["name"]: one["interval"] for one in answer.json()["parameters"]} == dict.fromkeys(SPACE, [0.0, 1.0])
+    assert {one["name"]: one["interval"] for one in answer.json()["parameters"]} == {key: [0.0, 1.0] for key in SPACE}
     etag = answer.headers["ETag"]
     assert client.get(f"{project}/searches/s/importance", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_who_deleted_a_search_is_written_down(client_on_each: httpx.Client, database_url: str) -> None:
+    put(client_on_each)
+    client_on_each.put(f"{HERE}/runs/r", json={"search": "s"})
+    client_on_each.delete(f"{HERE}/searches/s")
+    database = Database(make_engine(database_url))
+    with database.reading() as connection:
+        [entry] = audit.latest(connection, limit=9, project="p")
+    database.close()
+    assert (entry.did, entry.by, entry.detail) == ("delete_search", audit.ANYBODY, {"search": "s", "runs": 1})
+
+
+def test_there_is_an_end_to_runs_and_searches(
+    client: httpx.Client, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searches, "MOST_TRIALS", 1)
+    monkeypatch.setattr(searches, "MOST_SEARCHES", 1)
+    put(client, project=project)
+    assert client.put(f"{project}/runs/a", json={"search": "s"}).status_code == 201
+    problem(client.put(f"{project}/runs/b", json={"search": "s"}), 422, "limit-reached")
+    assert client.put(f"{project}/runs/a", json={"search": "s"}).status_code == 200
+    problem(put(client, "t", project=project), 422, "limit-reached")
+
+
+def test_a_search_may_compare_by_any_curve(client: httpx.Client, project: str) -> None:
+    put(client, body={**SEARCH, "metric": "f1", "goal": "max"}, project=project)
+    for run, level in (("low", 0.5), ("high", 0.9)):
+        said = {"search": "s", "search_step": 4, "config": {"lr": level / 10, "weight_decay": 0}}
+        client.put(f"{project}/runs/{run}", json=said)
+        steps = list(range(0, 300, 30))
+        points = {"f1": {"steps": steps, "values": [level] * 10}, "train/loss": {"steps": steps, "values": [1.0] * 10}}
+        client.post(f"{project}/runs/{run}/points", json={"curves": points})
+        client.post(f"{project}/runs/{run}/finish")
+    answer = client.get(f"{project}/searches/s", params={"ranked": 1}).json()
+    assert (answer["configurations"], [one["runs"] for one in answer["ranking"]]) == (2, [["high"]])
+    assert {place["run"]: place["search_step"] for place in answer["places"]} == {"low": 4, "high": 4}
