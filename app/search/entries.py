@@ -1,5 +1,6 @@
 """A space as JSON: what is read is checked, and the first thing wrong is named with its place."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -56,6 +57,8 @@ class _LogUniform(_Entry):
     @model_validator(mode="after")
     def _ordered(self) -> "_LogUniform":
         _check_order(self.low, self.high)
+        if math.isinf(self.high / self.low):
+            raise ValueError("low and high are too far apart for a number to tell")
         return self
 
     def parameter(self, role: Role | None) -> Parameter:
@@ -70,6 +73,8 @@ class _Uniform(_Entry):
     @model_validator(mode="after")
     def _ordered(self) -> "_Uniform":
         _check_order(self.low, self.high)
+        if math.isinf(self.high - self.low):
+            raise ValueError("low and high are too far apart for a number to tell")
         return self
 
     def parameter(self, role: Role | None) -> Parameter:

@@ -123,6 +123,7 @@ def test_searches_are_listed_in_pages(client: httpx.Client, project: str) -> Non
         ({"space": {f"p{k}": {"kind": "choice", "options": [1]} for k in range(5000)}}, "space"),
         ({"space": {"a": {"kind": "choice", "options": list(range(20_000))}}}, "space.a"),
         ({"space": {"a": {"kind": "uniform", "low": "NaN", "high": 1}}}, "space.a"),
+        ({"space": {"a": {"kind": "uniform", "low": -1.7e308, "high": 1.7e308}}}, "space.a"),
         ({"space": {"a": {"kind": "integer", "low": 0, "high": 10**30}}}, "space.a"),
         ({**SEARCH, "seed": -1}, "seed"),
         ({**SEARCH, "most_runs": 10**6}, "most_runs"),

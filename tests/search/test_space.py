@@ -118,6 +118,8 @@ def test_roles_are_declared_or_known_by_usual_names() -> None:
         ({"a": {"kind": "sphere"}}, "space.a: "),
         ({"a": {"low": 1}}, "space.a: "),
         ({"a": {"kind": "uniform", "low": 2, "high": 1}}, "low must be below high"),
+        ({"a": {"kind": "uniform", "low": -1.7e308, "high": 1.7e308}}, "too far apart"),
+        ({"a": {"kind": "log_uniform", "low": 1e-300, "high": 1e300}}, "too far apart"),
         ({"a": {"kind": "log_uniform", "low": 0, "high": 1}}, "space.a.log_uniform.low"),
         ({"a": {"kind": "log_uniform", "low": 1, "high": math.inf}}, "space.a.log_uniform.high"),
         ({"a": {"kind": "integer", "low": 0, "high": 4, "log": True}}, "with log, low must be 1 or more"),
