@@ -14,6 +14,7 @@ from app.demo.server import running_server
 from app.rules.catalogue import CATALOGUE
 from app.rules.rule import Rule
 from app.settings import PREFIX, Settings
+from loop import block, fly
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 SETTINGS = Settings()
@@ -59,6 +60,19 @@ def test_predictions_are_saved_and_sent_as_pasted(tmp_path: Path) -> None:
     assert '"kind":"probabilities","examples":40,"classes":3' in done.stdout
     assert "val/loss was not logged: log it at every checkpoint" in done.stdout
     assert "the predictions of one checkpoint, step 4200, are there" in done.stdout
+
+
+def test_the_loop_finds_acts_and_ends_lower_as_it_says() -> None:
+    code, pasted = block()
+    assert len(code.splitlines()) <= 15
+    with running_server() as address:
+        printed = fly(code, address)
+        actions = httpx.get(f"{address}/api/v1/projects/readme/runs/flown/actions").raise_for_status().json()["items"]
+    val = {int(step): float(loss) for step, loss in re.findall(r"^ *(\d+)  val (\d\.\d\d)", printed, re.MULTILINE)}
+    said = {int(step): float(loss) for step, loss in re.findall(r"^ *(\d+)  val (\d\.\d\d)", pasted, re.MULTILINE)}
+    assert val[3000] < 0.7 * val[1500]
+    assert said[3000] == pytest.approx(val[3000], rel=0.2), "not to the digit: products are rounded as the machine does"
+    assert [act["code"] for act in actions] == re.findall(r"CW\d+", pasted) == re.findall(r"CW\d+", printed)
 
 
 def test_every_endpoint_is_listed() -> None:

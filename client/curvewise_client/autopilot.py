@@ -174,8 +174,8 @@ class Autopilot:
         if diagnosis is None or not (fresh or ends):
             return None
         self._seen = diagnosis
-        if number(diagnosis.get("through_step")) <= self._acted_at:
-            return None  # it is of before the last action
+        if not number(diagnosis.get("through_step")) > self._acted_at:
+            return None  # it is of before the last action, or of no step at all
         wanted = [one for one in advice_in(diagnosis) if self._would(one, step, over=over, ends=ends)]
         if fresh:
             self._sightings = {

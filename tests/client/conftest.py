@@ -1,11 +1,14 @@
 """A real server process to send to, and a job's surroundings that no test of another run has touched."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+import curvewise_client as curvewise
+from tests.client.stub import RUN, Answer, Request, Stub, stub
 from tests.server_process import process, wait_until_ready
 
 
@@ -42,3 +45,33 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def judging() -> Iterator[tuple[Stub, Callable[..., None]]]:
+    said: dict[str, Any] = {"diagnosis": {"verdicts": [], "through_step": 0.0}, "number": 0}
+
+    def answer(request: Request) -> Answer:
+        if request.path.endswith("/diagnosis"):
+            return Answer(200, said["diagnosis"], {"ETag": f'"{said["number"]}"'})
+        if "/attempts/" in request.path:
+            return Answer(200, {"attempt": 1})
+        return Answer(200, RUN)
+
+    def found(through_step: float, *findings: dict[str, Any]) -> None:
+        said["diagnosis"] = {"verdicts": list(findings), "through_step": through_step}
+        said["number"] += 1
+
+    with stub(answer) as serving:
+        yield serving, found
+
+
+@pytest.fixture
+def run(judging: tuple[Stub, Callable[..., None]]) -> Iterator[curvewise.Run]:
+    with curvewise.start("p", "r", url=judging[0].url, planned_steps=200, interval_s=0.05) as opened:
+        yield opened
+
+
+@pytest.fixture
+def found(judging: tuple[Stub, Callable[..., None]]) -> Callable[..., None]:
+    return judging[1]

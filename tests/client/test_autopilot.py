@@ -1,6 +1,6 @@
 """The autopilot acts on what is found, within what it may, once, and says so; and it cannot hurt the job."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -11,52 +11,8 @@ import curvewise_client as curvewise
 from curvewise_client.autopilot import Autopilot
 from curvewise_client.rates import rate_of
 from curvewise_client.values import Unusable
-from tests.client.stub import RUN, Answer, Request, Stub, stub
-
-DECAY = ("CW002", "decay_needed", "decay_lr", {"at_step": 100.0, "factor": 0.1})
-STOP = ("CW005", "overfitting", "stop", {"best_step": 60.0})
-GO_ON = ("CW004", "keep_training", "continue", {"steps": 100.0, "expected_gain": 0.1})
-
-
-class Optimizer:
-    def __init__(self, lr: float = 0.1) -> None:
-        self.lr = lr
-
-
-def finding(code: str, rule: str, action: str, args: dict[str, Any], **other: Any) -> dict[str, Any]:
-    recommendation = {"text": "Do it.", "action": action, "args": args}
-    more = {"severity": "warning", "confidence": 0.9, "summary": "It is so.", "recommendations": [recommendation]}
-    return {"code": code, "rule": rule, "verdict": "finding", **more, **other}
-
-
-@pytest.fixture
-def judging() -> Iterator[tuple[Stub, Callable[..., None]]]:
-    said: dict[str, Any] = {"diagnosis": {"verdicts": [], "through_step": 0.0}, "number": 0}
-
-    def answer(request: Request) -> Answer:
-        if request.path.endswith("/diagnosis"):
-            return Answer(200, said["diagnosis"], {"ETag": f'"{said["number"]}"'})
-        if "/attempts/" in request.path:
-            return Answer(200, {"attempt": 1})
-        return Answer(200, RUN)
-
-    def found(through_step: float, *findings: dict[str, Any]) -> None:
-        said["diagnosis"] = {"verdicts": list(findings), "through_step": through_step}
-        said["number"] += 1
-
-    with stub(answer) as serving:
-        yield serving, found
-
-
-@pytest.fixture
-def run(judging: tuple[Stub, Callable[..., None]]) -> Iterator[curvewise.Run]:
-    with curvewise.start("p", "r", url=judging[0].url, planned_steps=200, interval_s=0.05) as opened:
-        yield opened
-
-
-@pytest.fixture
-def found(judging: tuple[Stub, Callable[..., None]]) -> Callable[..., None]:
-    return judging[1]
+from tests.client.judged import DECAY, GO_ON, STOP, Optimizer, finding
+from tests.client.stub import Stub
 
 
 def acts(pilot: Autopilot) -> list[tuple[float, str]]:
