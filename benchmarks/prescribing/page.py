@@ -32,14 +32,14 @@ def _half(letter: str, half: Figures) -> str:
     text += f"{half['runs']} runs of {', '.join(half['tasks'])}; {half['alarmed']} have a warning or an error.\n\n"
     text += _table("warnings and errors", rows) + "\n" + _table("by action", half["by action"]) + "\n"
     text += _table("infos", {"**all infos**": half["infos"]} | half["infos by rule"]) + "\n"
-    return text + _missed(half)
+    return text + (_missed(half) if half["quiet"] else "")
 
 
 def _missed(half: Figures) -> str:
     quiet = half["quiet"]
     text = (
-        f"Of the {quiet} runs without a warning or an error a standard cure helped {half['missed']}, "
-        f"by a tenth or more {half['clearly missed']}. Each cure was tried on all of them:\n\n"
+        f"Of {quiet} runs without a warning or an error a standard cure helped {half['missed']}, "
+        f"by a tenth or more {half['clearly missed']}. Each cure was tried on each of them:\n\n"
     )
     text += "| standard cure | tried | helped | by a tenth or more | harmed | median gain |\n"
     text += "| --- | ---: | ---: | ---: | ---: | ---: |\n"
@@ -122,5 +122,5 @@ _LESSONS = """What half A taught, each a matter of the cure and not of the curve
 
 Tried and left: to call a wrong start mere information where the run was soon back at a blind guess. On half A it looked
 right, on other labelled runs it was not: there such starts ended in a far worse loss. What a tenth of the rate harmed
-in `decay_needed` were two runs of slow descent that no measured number told from those it helped.
+in `decay_needed` were runs still in slow descent, which no number that was looked at told from those it helped.
 """
