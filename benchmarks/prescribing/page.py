@@ -106,8 +106,12 @@ independent, so that the truth is wider.
 
 Target: at least 90 % of warnings and errors help, at most 5 % harm.
 
-The tasks are split by a fixed seed. Half A: {a}. Half B: {b}. What did not help on half A was looked into and the rules
-were changed where there was a reason; half B is only reported.
+The tasks are split by a fixed seed.
+
+- Half A: {a}. What did not help there was looked into, and the rules were changed where there was a reason.
+- Half B: {b}. It is only reported.
+
+"No difference" includes what six seeds a side cannot tell.
 """
 
 _LESSONS = """What half A taught, each a matter of the cure and not of the curve (which runs are found did not change):

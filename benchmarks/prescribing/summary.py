@@ -62,13 +62,13 @@ def applied(kept: Kept, names: Iterable[str], every: bool = False) -> Iterator[A
 
 
 def tried(kept: Kept, names: Iterable[str]) -> Iterator[Tried]:
-    """The standard cures of the runs without a warning or an error."""
+    """The standard cures of the runs without a warning or an error, where all of them have been tried."""
     for name in names:
         if not alarming(kept.diagnoses[name]):
             c = _configuration(kept.originals[name])
-            for cure, make in STANDARD.items():
-                key = treatment_key(name, *make(c))
-                if key in kept.treatments:
+            keys = {cure: treatment_key(name, *make(c)) for cure, make in STANDARD.items()}
+            if kept.treatments.keys() >= set(keys.values()):
+                for cure, key in keys.items():
                     yield Tried(name, c.task, cure, _outcome(kept, c, key))
 
 
