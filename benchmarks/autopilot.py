@@ -1,6 +1,6 @@
 """Compare jobs on autopilot with the same jobs under a fixed schedule, under patience, and left alone.
 
-    autopilot.py [--configurations N] [--seeds N] [--folder DIR] [--small] [--write] [--json]
+    autopilot.py [--configurations N] [--seeds N] [--folder DIR] [--before DIR] [--small] [--write] [--json]
 
 One configuration of each task of prescribing/tasks.py and each kind of piloting/campaign.py is trained from every seed
 under six policies: the client's autopilot, asking a real server at each evaluation; no schedule; half a cosine;
@@ -8,8 +8,9 @@ reduce-on-plateau; early stopping; and the two together, which is what it is hel
 weights, see the same batches, may make the same number of updates, and keep the checkpoint with the lowest validation
 loss, but for the autopilot where it stopped and named one. What is compared is the test loss of the checkpoint kept.
 
---folder: where raw results are kept; what is there is not trained again. --write: put the figures into
-docs/autopilot.md.
+--folder: where raw results are kept; what is there is not trained again. --before: such a folder, of an earlier state
+of the autopilot: only the autopilot flies again, and the figures stand beside the earlier ones. --write: put the
+figures into docs/autopilot.md.
 """
 
 import argparse
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--configurations", type=int, help="how many of them, the sane ones first (default: all)")
     parser.add_argument("--seeds", type=int, default=10, help="of each (default: 10)")
     parser.add_argument("--folder", type=Path, help="where results are kept (default: nowhere)")
+    parser.add_argument("--before", type=Path, help="results of an earlier state of the autopilot")
     parser.add_argument("--small", action="store_true", help=f"{SMALL_SEEDS} seeds of one short run")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -43,15 +45,17 @@ def main() -> None:
     seeds = SMALL_SEEDS if arguments.small else arguments.seeds
     with TemporaryDirectory(prefix="curvewise-autopilot-") as nowhere:
         kept = Kept(arguments.folder or Path(nowhere))
+        before = Kept(arguments.before) if arguments.before else None
         with serving(curvewise(), "/readyz") as server:
-            done = conduct(kept, chosen, seeds, server.url)
+            done = conduct(kept, chosen, seeds, server.url, before)
             for _ in track(done, "training", len(chosen), console=Console(stderr=True), transient=True):
                 pass
     figures = summary([kept.records[c.name] for c in chosen])
+    earlier = summary([before.records[c.name] for c in chosen if c.name in before.records]) if before else None
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return
-    text = page(figures)
+    text = page(figures, earlier)
     if arguments.write:
         PAGE.write_text(text)
     print(text)

@@ -55,18 +55,22 @@ class Kept:
         self.records[record["key"]] = record
 
 
-def conduct(kept: Kept, chosen: Sequence[Configuration], seeds: int, url: str) -> Iterator[str]:
-    """Train what is not there yet, and yield its name."""
+def conduct(kept: Kept, chosen: Sequence[Configuration], seeds: int, url: str, before: Kept | None) -> Iterator[str]:
+    """Train what is not there yet, and yield its name. before: whose trainings without the autopilot are taken over."""
     for c in chosen:
         if c.name not in kept.records:
+            known = before.records.get(c.name) if before else None
             with TemporaryDirectory(prefix="curvewise-spool-", ignore_cleanup_errors=True) as spool:
-                kept.add(compare(c, seeds, url, Path(spool)))
+                kept.add(compare(c, seeds, url, Path(spool), known))
         yield c.name
 
 
-def compare(c: Configuration, seeds: int, url: str, spool: Path) -> Record:
-    """One configuration: every policy from every seed, as replicas of one training that share nothing."""
-    names = [*policies(c.lr, c.updates), AUTOPILOT]
+def compare(c: Configuration, seeds: int, url: str, spool: Path, known: Record | None = None) -> Record:
+    """One configuration: every policy from every seed, as replicas of one training that share nothing.
+
+    known: a record whose other flights are taken over; only the autopilot flies again.
+    """
+    names = [AUTOPILOT] if known else [*policies(c.lr, c.updates), AUTOPILOT]
     sides = list(product(names, range(seeds)))
     trainer = Trainer(c, [seed for _, seed in sides])
     passed: list[Checkpoint] = []
@@ -97,7 +101,10 @@ def compare(c: Configuration, seeds: int, url: str, spool: Path) -> Record:
         "key": c.name,
         "configuration": c.as_json(),
         "classes": trainer.data.classes,
-        "flights": [flight.as_record() for flight in flights],
+        "flights": [
+            *(one for one in (known or {}).get("flights", ()) if one["policy"] != AUTOPILOT),
+            *(flight.as_record() for flight in flights),
+        ],
     }
 
 

@@ -10,9 +10,11 @@ FACTOR, THRESHOLD = 0.1, 1e-4  # of a cut; what a best has to be below the one b
 
 
 class Policy(Protocol):
-    """One training's. over: whether it is to end."""
+    """One training's."""
 
-    over: bool
+    @property
+    def over(self) -> bool:
+        """Whether it is to end."""
 
     def rate(self, step: int) -> float:
         """Of the update after so many."""

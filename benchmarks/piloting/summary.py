@@ -70,11 +70,11 @@ def _against(flown: Sequence[Record], others: Sequence[Record], blind: float) ->
 
     verdict: as outcomes of prescriptions are decided: beyond the interval, and by 1 %.
     """
-    sides = [[kept(flight)[2] for flight in flights] for flights in (flown, others)]
-    more = np.subtract(*_logs(sides, blind))
+    ours, theirs = ([kept(flight)[2] for flight in flights] for flights in (flown, others))
+    more = np.subtract(*_logs([ours, theirs], blind))
     reach = stats.t.ppf((1 + LEVEL) / 2, more.size - 1) * more.std(ddof=1) / np.sqrt(more.size)
     mean = float(more.mean())
-    said = outcome(Sides(*sides, paired=True), blind).verdict
+    said = outcome(Sides(ours, theirs, paired=True), blind).verdict
     return {
         "difference": float(np.expm1(mean)),
         "low": float(np.expm1(mean - reach)),
