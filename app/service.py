@@ -441,9 +441,8 @@ def _runs(connection: Connection, home: runs.StoredProject, found: Sequence[runs
     ids = [run.id for run in found]
     stored, stood = chunks.stored_curves(connection, ids), standings.find(connection, ids)
     named = searches.names(connection, {run.search_id for run in found if run.search_id is not None})
-    return [
-        replace(_run(home, run, stored[run.id], stood.get(run.id)), search=named.get(run.search_id)) for run in found
-    ]
+    search_of = {run.id: named.get(run.search_id) for run in found if run.search_id is not None}
+    return [replace(_run(home, run, stored[run.id], stood.get(run.id)), search=search_of.get(run.id)) for run in found]
 
 
 def _run(
