@@ -35,7 +35,7 @@ SMALL = 2
 def main() -> None:
     """Read the arguments, conduct the campaign, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--configurations", type=int, default=400, help="how many (default: 400)")
+    parser.add_argument("--configurations", type=int, default=240, help="how many (default: 240)")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn")
     parser.add_argument("--jobs", type=int, default=1, help="processes that train")
     parser.add_argument("--folder", type=Path, help="where results are kept (default: nowhere)")

@@ -89,7 +89,8 @@ def _gain(tally: Figures) -> str:
 
 _INTRODUCTION = """# Does the advice help?
 
-Written by `python benchmarks/prescriptions.py --seed {seed} --write`; every figure is of a training that was done.
+Written by `python benchmarks/prescriptions.py --seed {seed} --write` (and `--before LABEL` for the comparison with
+diagnoses by earlier rules that a `--folder` has); every figure is of a training that was done.
 
 {runs} configurations were drawn at random over {tasks} tasks and five architectures (dense ReLU, deep tanh,
 convolution, recurrent, attention; all in NumPy, on CPUs): a quarter sane, the others spoiled in one of twelve ways.
