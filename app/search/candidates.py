@@ -58,7 +58,7 @@ def nearest_rate(space: Space, rate: float) -> float | None:
 def sweep(search: Search, count: int, tried: Sequence[float], reading: RateReading | None) -> list[float]:
     """Rates to try next [at most count]: evenly over the decades of the space, or beyond what was tried.
 
-    After a sweep whose best rate is the highest (or the lowest) tried, the next ones lie above (or below) it.
+    After a sweep whose highest rate is as good as the best, the next ones lie above it; below it, where the lowest is.
     """
     ends = rate_ends(search.space)
     if ends is None:
@@ -68,7 +68,8 @@ def sweep(search: Search, count: int, tried: Sequence[float], reading: RateReadi
         # Runs may have been made at rates that the space does not have.
         low, high = (min(max(rate, ends[0]), ends[1]) for rate in _beyond(reading, low, high))
     # At least one a decade, however few are asked for at a time: who asks for one after the other makes the same sweep.
-    many = max(count, 2 + round(math.log10(high / low)))
+    # What goes on from a sweep is as coarse, for whatever lies there is looked for and not looked at closely.
+    many = max(count if reading is None else 0, 2 + round(math.log10(high / low)))
     wide = [low * (high / low) ** (k / (many - 1)) for k in range(many)]
     rates = [rate for rate in (nearest_rate(search.space, one) for one in wide) if rate is not None]
     known = list(tried)
@@ -85,7 +86,7 @@ def _beyond(reading: RateReading, low: float, high: float) -> tuple[float, float
     if reading.best is None:
         diverged = reading.edge is not None and reading.edge <= first * 1.001
         return (max(low, first / 1e3), first) if diverged else (last, min(high, last * 1e3))
-    if reading.best >= last * 0.999 and reading.edge is None:
+    if reading.reaches_up:
         return last, min(high, last * 100)
     return max(low, first / 100), first
 

@@ -47,6 +47,12 @@ class RateReading:
     certainty: float
     runs: tuple[str, ...]
 
+    @property
+    def reaches_up(self) -> bool:
+        """Whether noise does not tell the highest rate tried from the best, and none diverged: better may lie above."""
+        best = [rate for rate in (self.best, *(self.alike or ())) if rate is not None]
+        return self.edge is None and bool(best) and max(best) >= 0.999 * self.tried[1]
+
 
 @dataclass(frozen=True)
 class _Tried:
@@ -109,8 +115,8 @@ def _status(reading: RateReading, ends: tuple[float, float] | None) -> tuple[Sta
         if reading.edge is not None and reading.edge <= low * 1.001:
             return ("open" if lower else "failed"), f"rates below {low:.3g}, for all that were tried diverge"
         return ("open" if higher else "failed"), f"rates above {high:.3g}, for at none that was tried the loss falls"
-    if same_value(reading.best, high) and reading.edge is None and higher:
-        return "open", f"rates above {high:.3g}: the best so far is the highest tried, and it does not diverge"
+    if reading.reaches_up and higher:
+        return "open", f"rates above {high:.3g}: the highest tried is as good as the best, and it does not diverge"
     if same_value(reading.best, low) and lower:
         return "open", f"rates below {low:.3g}: the best so far is the lowest tried"
     return "done", None

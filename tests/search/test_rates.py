@@ -65,7 +65,8 @@ def test_several_runs_at_one_rate_count_as_one() -> None:
     [
         ([], "open", "No rate was tried"),
         (SWEEP[:2], "open", "2 of the 3 rates"),
-        (SWEEP[:3], "open", "the highest tried, and it does not diverge"),
+        (SWEEP[:3], "open", "the highest tried is as good as the best"),
+        ([short(1e-4), short(1e-2, end=0.3), short(2e-2, end=0.3)], "open", "rates above 0.02"),  # and 0.01 as good
         ([short(lr, end=0.3 + lr) for lr in (0.01, 0.1, 0.5)], "open", "the best so far is the lowest tried"),
         ([short(lr) for lr in (1e-5, 1e-4, 1e-3)], "open", "rates above 0.001"),
         ([short(lr) for lr in (1e-2, 1e-1, 1.0)], "failed", "At no rate from 0.01 to 1"),
