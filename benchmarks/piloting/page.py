@@ -37,8 +37,8 @@ def _target(figures: Figures) -> str:
         f"- Better in most: {most}; better beyond noise in {counted['better']}, alike in {counted['alike']}.\n"
         f"- The mean test loss is lower in {below}, noise aside; the mean difference of all is "
         f"{figures['against'][OPPONENT]['mean']:+.1%}.\n"
-        f"- In {unsure} the interval reaches beyond {UNSURE:+.0%}: there {figures['seeds']} seeds do not show that nothing "
-        "is lost.\n"
+        f"- In {unsure} the interval reaches beyond {UNSURE:+.0%}: there {figures['seeds']} seeds do not show that "
+        "nothing is lost.\n"
     )
 
 
@@ -104,10 +104,10 @@ Written by `python benchmarks/autopilot.py --configurations {count} --write`; ev
 
 The client's autopilot (`run.autopilot`, allowed `decay_lr`, `lower_lr`, `stop` and `continue`, everything else by
 default) asks a real server for a diagnosis at each of forty evaluations and does what it says. Beside it stand, on the
-same {count} configurations ({kinds}; {tasks} tasks of `benchmarks/prescribing/tasks.py`), from the same {seeds} seeds and
-with the same batches as long as the policies agree: the rate left as it is; half a cosine to zero over the whole run;
-reduce-on-plateau (a tenth after {patience} evaluations without a new best); early stopping
-(patience {patience}); and the two together, the cut after {short}, for after {patience} the training would be over.
+same {count} configurations ({kinds}; {tasks} tasks of `benchmarks/prescribing/tasks.py`), from the same {seeds} seeds
+and with the same batches as long as the policies agree: the rate left as it is; half a cosine to zero over the whole
+run; reduce-on-plateau (a tenth after {patience} evaluations without a new best); early stopping (patience {patience});
+and the two together, the cut after {short}, for after {patience} the training would be over.
 
 Fixed before any figure was seen: which configurations (the first that a seeded generator draws of each task and kind);
 that all may make the same number of updates, so that `continue` has nowhere to go; and which checkpoint counts: for all
@@ -128,7 +128,7 @@ and takes no advice to stop before half of the plan, where the server begins to 
 tenth more.
 No other number was tried. The runs that ended early are of half A; that the cut came too early shows most on half B, so
 half B is no clean test of this. The other policies' trainings are those of the first figures; the autopilot's were
-made again, from the same seeds.
+made again, from the same seeds. Configurations that are not in this table were first flown after the change.
 """
 
 _LIMITS = """## What this does not show
