@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -41,7 +42,7 @@ class Tensor:
 def test_the_lines_of_the_readme(server: httpx.Client, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CURVEWISE_URL", url)
     readme = (Path(__file__).parents[2] / "client" / "README.md").read_text()
-    first, second = (block.split("```")[0] for block in readme.split("```python\n")[1:])
+    first, second, third = (block.split("```")[0] for block in readme.split("```python\n")[1:])
     names: dict[str, Any] = {}
     exec(first.replace("run.finish()", ""), names)
     exec(second, names)
@@ -50,12 +51,16 @@ def test_the_lines_of_the_readme(server: httpx.Client, url: str, monkeypatch: py
     assert known(run["context"]) == {"num_classes": 10, "planned_steps": 12000.0, "state": "finished"}
     assert run["config"] == {"lr": 0.1}
     assert {curve["name"]: curve["points"] for curve in run["curves"]} == {"train/loss": 12000, "lr": 12000}
+    flown: dict[str, Any] = {"optimizer": SimpleNamespace(lr=0.1)}
+    with curvewise.start("mnist", "flown", planned_steps=50) as flown["run"]:
+        exec(third, flown)
+    assert flown["step"] == 49
 
 
 def test_the_lines_of_the_projects_readme(server: httpx.Client, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CURVEWISE_URL", url)
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    block = readme.split("```python\n")[1].split("```")[0]
+    block = readme.split("## From a training job")[1].split("```python\n")[1].split("```")[0]
     exec(block, {})
     assert {curve["points"] for curve in described(server, "mnist", "r2")["curves"]} == {1000}
     for name in ("URL", "TOKEN", "SPOOL", "DISABLED"):
