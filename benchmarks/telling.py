@@ -92,7 +92,7 @@ def _compare(client: httpx.Client, what: str, requests: int, foreign: str, missi
         for which in chance.permutation(2):
             began = time.perf_counter()
             reply = client.get((foreign, missing)[which], headers=headers[which])
-            took[number, which] = time.perf_counter() - began  # the first, which warm, are written over at the end
+            took[max(number, 0), which] = time.perf_counter() - began  # the first, which warm, are written over
             if reply.status_code not in (401, 404):
                 raise RuntimeError(f"{what}: answered with {reply.status_code}")
     drawn = [_auc(took[chance.integers(0, requests, requests)]) for _ in range(_DRAWS)]

@@ -42,7 +42,7 @@ def number(value: float) -> str:
 
 def step(value: float) -> str:
     """A step in full: `1200000`, never `1.2e+06`."""
-    return str(int(value)) if value.is_integer() else f"{value:.6g}"
+    return str(int(value)) if float(value).is_integer() else f"{value:.6g}"  # an int has no such method before 3.12
 
 
 def confidence(value: float) -> str:

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from uuid import uuid4
@@ -31,7 +32,8 @@ def serving_app(app: FastAPI) -> Iterator[httpx.Client]:
     thread.start()
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30) as client:
-            client.get("/healthz")  # answered once the server has started, with its tables made
+            while thread.is_alive() and not server.started:  # then its tables are made
+                time.sleep(0.01)
             yield client
     finally:
         server.should_exit = True

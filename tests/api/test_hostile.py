@@ -30,7 +30,8 @@ from tests.parsers import PARSERS, as_html, as_json, as_line, as_prometheus, ref
 _READS = sorted({path for method, path in ALL if method == "GET" and "{project}" in path})
 # What may name neither a project, nor a run, nor anything else that a stranger wrote.
 _SILENT = re.compile(
-    r"/(webhooks.*|schedule|findings|chart|audit|standing|events|importance|badge/.*json) |/diagnosis image/svg"
+    r"/(webhooks.*|schedule|findings|chart|audit|standing|events|importance|slice|ensembles|predictions"
+    r"|badge/.*json) |/diagnosis image/svg"
 )
 # Where one answer takes most of a second: one name in so many. The first is of the run that has all of them.
 _SLOW = {
@@ -69,6 +70,8 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             space = {"space": {"lr": {"kind": "choice", "options": [name, "b"]}}}
             search = f"/api/v1/projects/{quote(name, safe='')}/searches/{quote(name, safe='')}"
             assert client.put(search, json=space).status_code == 201
+            done = {"at_step": 1, "action": "stop", "text": name[:500], "by": name, "args": {name: name}}
+            assert client.put(f"{run}/actions/{quote(name, safe='')}", json=done).status_code == 201
         yield client
 
 

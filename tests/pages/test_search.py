@@ -43,7 +43,7 @@ def test_configurations_are_ranked_and_lead_to_their_runs_and_back(desk: Watched
     page = desk.open(SEARCH)
     rows = page.locator(".ranking tbody tr")
     expect(rows).to_have_count(11)  # the one that diverged is told of in step 4
-    expect(rows.first).to_contain_text("as good as the best")
+    expect(rows.first).to_contain_text("not told apart")  # of each there is one seed
     rows.first.get_by_role("link").click()
     expect(page.locator(".facts")).to_contain_text("rates, step 4")
     page.locator(".facts").get_by_role("link", name="rates").click()
@@ -79,3 +79,11 @@ def test_hostile_names_are_text_and_32_parameters_fit_a_phone(desk: Watched, pho
     many = {**space, **{f"parameter_{number}": {"kind": "uniform", "low": 0, "high": 1} for number in range(27)}}
     logged.client.put(f"/api/v1/projects/{path}", json={"space": many}).raise_for_status()
     assert phone.open(f"/projects/{path}").evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_a_search_that_counts_no_epochs_shows_what_comes_next(desk: Watched, logged: Logged) -> None:
+    path = "/api/v1/projects/searched/searches/updates"
+    logged.client.put(path, json={"space": {"lr": {"kind": "choice", "options": [0.1, 0.2]}}}).raise_for_status()
+    page = desk.open("/projects/searched/searches/updates")
+    expect(page.locator("h1")).to_have_text("updates")
+    expect(page.locator("td.length").first).to_contain_text(" steps")

@@ -53,6 +53,7 @@ _BY_ERROR: Mapping[type[Exception], Code] = {
     errors.TooManyRequests: TOO_OFTEN,
     errors.Unavailable: LATER,
     errors.SchemaMismatch: LATER,
+    errors.MissingExtra: NOT_DONE_HERE,
 }
 
 
