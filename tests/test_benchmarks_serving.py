@@ -29,7 +29,9 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 def run(script: str, *arguments: str) -> Any:
     command = [sys.executable, BENCHMARKS / script, *arguments, "--json"]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return json.loads(done.stdout)
 
 
 def test_ingest_measures_a_real_server_beside_a_floor() -> None:
