@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from app import lookup
@@ -65,11 +65,6 @@ def of_run(database: Database, project: str, run: str) -> Sequence[Taken]:
         found = lookup.run(connection, lookup.project(connection, project), run)
         kept = actions.of_run(connection, found.id).values()
     return sorted(map(_taken, kept), key=lambda one: (one.at_step, one.told_at, one.name))
-
-
-def now() -> datetime:
-    """The time by which actions are told."""
-    return datetime.now(UTC)
 
 
 def _taken(kept: Mapping[str, Any]) -> Taken:

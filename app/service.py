@@ -441,12 +441,15 @@ def _runs(connection: Connection, home: runs.StoredProject, found: Sequence[runs
     ids = [run.id for run in found]
     stored, stood = chunks.stored_curves(connection, ids), standings.find(connection, ids)
     named = searches.names(connection, {run.search_id for run in found if run.search_id is not None})
-    search_of = {run.id: named.get(run.search_id) for run in found if run.search_id is not None}
-    return [replace(_run(home, run, stored[run.id], stood.get(run.id)), search=search_of.get(run.id)) for run in found]
+    return [_run(home, run, stored[run.id], stood.get(run.id), named) for run in found]
 
 
 def _run(
-    home: runs.StoredProject, run: runs.StoredRun, stored: Sequence[chunks.Stored], stood: StoredStanding | None
+    home: runs.StoredProject,
+    run: runs.StoredRun,
+    stored: Sequence[chunks.Stored],
+    stood: StoredStanding | None,
+    searches_named: Mapping[int, str],
 ) -> Run:
     return Run(
         project=home.name,
@@ -473,6 +476,7 @@ def _run(
         ),
         stalled_since=stalled_since(stood, run.revision),
         findings=chips(stood),
+        search=None if run.search_id is None else searches_named.get(run.search_id),
         search_step=run.search_step,
     )
 

@@ -1,6 +1,6 @@
 """What jobs did about the findings on their runs: told by the job, drawn on its curves."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from anyio import to_thread
@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from app import errors
-from app.actions import MOST, Taken, now, of_run, tell
+from app.actions import MOST, Taken, of_run, tell
 from app.api.body import JSON, read_model
 from app.api.openapi import documented, one_body
 from app.api.problems import INVALID_INPUT, UNREADABLE_BODY
@@ -122,7 +122,7 @@ async def put_action(
     Nothing is done to the job here. Sent again, it changes nothing.
     """
     said = await read_model(request, ActionIn, empty=False)
-    taken = Taken(name=action, told_at=now(), **said.model_dump())
+    taken = Taken(name=action, told_at=datetime.now(UTC), **said.model_dump())
     kept, new = await to_thread.run_sync(tell, service.database, project, run, taken)
     return reply(ActionOut.model_validate(kept), 201 if new else 200)
 

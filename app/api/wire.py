@@ -11,7 +11,17 @@ from pydantic_core import to_json
 from app.curves.points import MAX_STEP
 from app.limits import LARGEST_ATTEMPT, LONGEST_NAME
 from app.rules.caveats import Lie
-from app.rules.context import DATASET_SIZE, PRETRAINED, PRIOR, PRIORS, TARGET_VARIANCE, WHOLE, RunState
+from app.rules.context import (
+    DATASET_SIZE,
+    NUM_CLASSES,
+    PLANNED_STEPS,
+    PRETRAINED,
+    PRIOR,
+    PRIORS,
+    TARGET_VARIANCE,
+    WHOLE,
+    RunState,
+)
 
 Item = TypeVar("Item")
 
@@ -94,13 +104,8 @@ class Column(Strictly):
 class ContextIn(Strictly):
     """What the job knows about itself. Null or absent leaves what is known as it is."""
 
-    num_classes: Annotated[
-        int | None,
-        Field(ge=2, le=10_000_000, description="Number of classes (for a language model, the vocabulary) [classes]."),
-    ] = None
-    planned_steps: Annotated[
-        float | None, Field(gt=0, allow_inf_nan=False, description="How long the run is meant to be [steps].")
-    ] = None
+    num_classes: Annotated[int | None, NUM_CLASSES] = None
+    planned_steps: Annotated[float | None, PLANNED_STEPS] = None
     state: Annotated[
         RunState | None, Field(description="Whether the job still runs, has finished, or has failed; at first running.")
     ] = None

@@ -33,16 +33,20 @@ class Scores:
         return None if self.correct is None else float(self.correct.mean())
 
 
+MeanLoss = Annotated[float, Field(description="Mean log loss [nats], or mean squared error [target unit squared].")]
+Accuracy = Annotated[
+    float | None, Field(description="Share of examples that it gets right [0 to 1]; null for regression.")
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """One checkpoint of a run, alone."""
 
     run: Annotated[str, Field(description="The run's name.")]
     step: Annotated[float, Field(ge=0, description="The checkpoint [steps].")]
-    loss: Annotated[float, Field(description="Mean log loss [nats], or mean squared error [target unit squared].")]
-    accuracy: Annotated[
-        float | None, Field(description="Share of examples that it gets right [0 to 1]; null for regression.")
-    ]
+    loss: MeanLoss
+    accuracy: Accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +62,8 @@ class LeftOut:
 class Average:
     """The average of the members' predictions."""
 
-    loss: Annotated[float, Field(description="Mean log loss [nats], or mean squared error [target unit squared].")]
-    accuracy: Annotated[
-        float | None, Field(description="Share of examples that it gets right [0 to 1]; null for regression.")
-    ]
+    loss: MeanLoss
+    accuracy: Accuracy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,10 @@ PRIORS = Field(
     max_length=MOST_PRIORS,
     description="Share of each class in the training data; together 1, give or take 0.02 for rounding [0 to 1].",
 )
+NUM_CLASSES = Field(
+    ge=2, le=10_000_000, description="Number of classes (for a language model, the vocabulary) [classes]."
+)
+PLANNED_STEPS = Field(gt=0, allow_inf_nan=False, description="How long the run is meant to be [steps].")
 TARGET_VARIANCE = Field(
     gt=0,
     allow_inf_nan=False,
@@ -49,13 +53,8 @@ PRETRAINED = Field(
 class Context:
     """The facts about a run that its curves do not show. Every field may be unknown."""
 
-    num_classes: Annotated[
-        int | None,
-        Field(ge=2, le=10_000_000, description="Number of classes (for a language model, the vocabulary) [classes]."),
-    ] = None
-    planned_steps: Annotated[
-        float | None, Field(gt=0, allow_inf_nan=False, description="How long the run is meant to be [steps].")
-    ] = None
+    num_classes: Annotated[int | None, NUM_CLASSES] = None
+    planned_steps: Annotated[float | None, PLANNED_STEPS] = None
     state: Annotated[RunState, Field(description="Whether the job still runs, has finished, or has failed.")] = (
         "running"
     )
