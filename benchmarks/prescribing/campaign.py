@@ -24,7 +24,6 @@ import numpy as np
 import curvewise_client
 from prescribing.configurations import Configuration
 from prescribing.cures import STANDARD, Original, closing, levels, treat, unchanged
-from prescribing.tasks import TASKS
 from prescribing.training import Course, evaluation_steps
 
 Record = dict[str, Any]
@@ -99,7 +98,7 @@ def train_original(c: Configuration) -> Record:
     return {
         "key": c.name,
         "configuration": c.as_json(),
-        "classes": TASKS[c.task].classes,
+        "classes": c.classes,
         "curves": curves,
         "steps": steps,
         "test": test[:, 1:].T.tolist(),

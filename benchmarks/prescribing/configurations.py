@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from prescribing.real_tasks import REAL
 from prescribing.tasks import TASKS
 
 Generator = np.random.Generator
@@ -21,11 +22,13 @@ HALVES_SEED = 20_261_127
 class Configuration:
     """All that decides a training but the seeds of its weights and batches.
 
-    noise: of the labels or the target. schedule: `cut` falls to cut_factor at cut_at [share of the run]. weight_decay:
-    decoupled, per unit of the rate. logged: train loss of single batches, or its mean since the last evaluation.
+    form: what trains it. noise: of the labels or the target. schedule: `cut` falls to cut_factor at cut_at [share of
+    the run]. weight_decay: decoupled, per unit of the rate; in the torch form as its optimiser means it. logged: train
+    loss of single batches, or its mean since the last evaluation.
     """
 
     name: str
+    form: Literal["numpy", "torch"] = "numpy"
     data_seed: int
     task: str
     architecture: str
@@ -56,6 +59,11 @@ class Configuration:
             return self.lr * 0.5 * (1 + math.cos(math.pi * done))
         return self.lr * (self.cut_factor if self.schedule == "cut" and done >= self.cut_at else 1.0)
 
+    @property
+    def classes(self) -> int | None:
+        """Of its task; None where it is a regression."""
+        return (REAL if self.form == "torch" else TASKS)[self.task].classes
+
     def as_json(self) -> dict[str, Any]:
         """Its fields, as the run's config tells them."""
         return asdict(self)
@@ -77,8 +85,8 @@ def draw(number: int, seed: int) -> Configuration:
     return replace(SPOILED[way](sane, rng), spoiled=way)
 
 
-def _between(rng: Generator, low: float, high: float) -> float:
-    """Log-uniform."""
+def between(rng: Generator, low: float, high: float) -> float:
+    """Log-uniform, to three digits."""
     return float(f"{math.exp(rng.uniform(math.log(low), math.log(high))):.3g}")
 
 
@@ -90,14 +98,14 @@ def _sane(number: int, rng: Generator) -> Configuration:
     optimiser: Literal["sgd", "adam"] = (
         "adam" if rng.random() < (0.7 if architecture == "attention" else 0.35) else "sgd"
     )
-    lr = _between(rng, 1e-3, 5e-3) if optimiser == "adam" else _between(rng, 0.02, 0.08)
+    lr = between(rng, 1e-3, 5e-3) if optimiser == "adam" else between(rng, 0.02, 0.08)
     schedule: Literal["constant", "cosine", "cut"] = rng.choice(["cosine", "cut", "constant"])
     return Configuration(
         name=f"{number:04d}-{task}-{architecture}",
         data_seed=int(rng.integers(2**31)),
         task=task,
         architecture=architecture,
-        width=int(_between(rng, 24, 64)),
+        width=int(between(rng, 24, 64)),
         depth=int(rng.integers(3, 6)) if deep else int(rng.integers(1, 4)),
         optimiser=optimiser,
         lr=lr / 2 if architecture in ("rnn", "attention") or deep else lr,
@@ -117,30 +125,28 @@ def _sane(number: int, rng: Generator) -> Configuration:
 Spoil = Callable[[Configuration, Generator], Configuration]
 
 SPOILED: dict[str, Spoil] = {
-    "tiny initialisation": lambda c, rng: replace(c, init_scale=_between(rng, 0.03, 0.4), depth=max(c.depth, 3)),
-    "huge initialisation": lambda c, rng: replace(c, init_scale=_between(rng, 3, 12)),
+    "tiny initialisation": lambda c, rng: replace(c, init_scale=between(rng, 0.03, 0.4), depth=max(c.depth, 3)),
+    "huge initialisation": lambda c, rng: replace(c, init_scale=between(rng, 3, 12)),
     "high constant rate": lambda c, rng: replace(
-        c, schedule="constant", lr=c.lr * _between(rng, 2, 8), batch=int(rng.choice([4, 8, 16]))
+        c, schedule="constant", lr=c.lr * between(rng, 2, 8), batch=int(rng.choice([4, 8, 16]))
     ),
-    "far too high a rate": lambda c, rng: replace(c, lr=c.lr * _between(rng, 20, 1000)),
-    "low rate": lambda c, rng: replace(c, lr=c.lr * _between(rng, 0.005, 0.1)),
-    "far too low a rate": lambda c, rng: replace(c, lr=c.lr * _between(rng, 1e-6, 1e-3)),
+    "far too high a rate": lambda c, rng: replace(c, lr=c.lr * between(rng, 20, 1000)),
+    "low rate": lambda c, rng: replace(c, lr=c.lr * between(rng, 0.005, 0.1)),
+    "far too low a rate": lambda c, rng: replace(c, lr=c.lr * between(rng, 1e-6, 1e-3)),
     "early cut": lambda c, rng: replace(
-        c, schedule="cut", cut_at=round(_between(rng, 0.03, 0.3), 3), cut_factor=_between(rng, 0.01, 0.1)
+        c, schedule="cut", cut_at=round(between(rng, 0.03, 0.3), 3), cut_factor=between(rng, 0.01, 0.1)
     ),
-    "too short": lambda c, rng: replace(c, schedule="constant", updates=int(c.updates * _between(rng, 0.1, 0.4))),
+    "too short": lambda c, rng: replace(c, schedule="constant", updates=int(c.updates * between(rng, 0.1, 0.4))),
     "little data": lambda c, rng: replace(
-        c, train_size=int(_between(rng, 60, 500)), width=2 * c.width, weight_decay=0.0, dropout=0.0
+        c, train_size=int(between(rng, 60, 500)), width=2 * c.width, weight_decay=0.0, dropout=0.0
     ),
     "tiny model": lambda c, rng: replace(c, width=int(rng.integers(1, 5))),
     "heavy regularisation": lambda c, rng: replace(
         c,
-        weight_decay=_between(rng, 0.3, 10) * (20 if c.optimiser == "adam" else 1),
+        weight_decay=between(rng, 0.3, 10) * (20 if c.optimiser == "adam" else 1),
         dropout=float(rng.choice([0.1, 0.5])),
     ),
     "wrong head": lambda c, rng: (
-        replace(c, head_scale=_between(rng, 3, 40))
-        if rng.random() < 0.6
-        else replace(c, head_bias=_between(rng, 2, 10))
+        replace(c, head_scale=between(rng, 3, 40)) if rng.random() < 0.6 else replace(c, head_bias=between(rng, 2, 10))
     ),
 }

@@ -21,7 +21,9 @@ import numpy as np
 
 from app.schedules.make import rates
 from prescribing.configurations import Configuration
-from prescribing.training import Checkpoint, Course, Trainer, evaluation_steps
+from prescribing.real_tasks import REAL
+from prescribing.trainers import Checkpoint, make_trainer
+from prescribing.training import Course, evaluation_steps
 
 Args = Mapping[str, Any]
 
@@ -87,11 +89,16 @@ def _delayed(c: Configuration, args: Args) -> Configuration | None:
     return replace(c, cut_at=float(args["until_step"]) / c.updates) if c.schedule == "cut" else None
 
 
+def _available(c: Configuration, rows: int) -> int:
+    """Of real data there are only so many."""
+    return min(rows, REAL[c.task].rows) if c.form == "torch" else rows
+
+
 CHANGES: dict[str, Callable[[Configuration, Args], Configuration | None]] = {
     "lower_lr": lambda c, args: replace(c, lr=c.lr * float(args["factor"])),
     "raise_lr": lambda c, args: replace(c, lr=c.lr * float(args["factor"])),
     "grow_model": lambda c, args: replace(c, width=max(round(c.width * float(args["factor"])), c.width + 1)),
-    "add_data": lambda c, args: replace(c, train_size=round(c.train_size * float(args["factor"]))),
+    "add_data": lambda c, args: replace(c, train_size=_available(c, round(c.train_size * float(args["factor"])))),
     "regularise": _regularised,
     "reinitialise": _reinitialised,
     "delay_decay": _delayed,
@@ -111,7 +118,9 @@ def treat(c: Configuration, original: Original, action: str, args: Args) -> Side
     if other is None or other == c:
         return None
     at = closing(0, other.updates)
-    return Sides(levels(Trainer(other, CURES).run(other.updates, other.rate, at), at), original.levels, paired=False)
+    return Sides(
+        levels(make_trainer(other, CURES).run(other.updates, other.rate, at), at), original.levels, paired=False
+    )
 
 
 @lru_cache(maxsize=1)
@@ -120,7 +129,7 @@ def unchanged(c: Configuration) -> tuple[Course, Checkpoint]:
 
     Kept for the cures that go on from there: products of stacks of other heights are rounded otherwise.
     """
-    trainer = Trainer(c, REPORTED + CONTROLS)
+    trainer = make_trainer(c, REPORTED + CONTROLS)
     at = evaluation_steps(0, c.updates, c.evaluations) + closing(0, c.updates)
     return trainer.run(c.updates, c.rate, at), trainer.checkpoint()
 
@@ -129,7 +138,7 @@ def _checkpoint(c: Configuration, step: int) -> Checkpoint:
     """The weights of the unchanged run after that many updates."""
     if step == c.updates:
         return unchanged(c)[1]
-    trainer = Trainer(c, REPORTED + CONTROLS)
+    trainer = make_trainer(c, REPORTED + CONTROLS)
     trainer.run(step, c.rate, ())
     return trainer.checkpoint()
 
@@ -143,15 +152,17 @@ def _decayed(c: Configuration, args: Args) -> Sides:
     course = [rate * float(args["factor"])] * steps
     if "steps" in args:
         course = rates(str(args["kind"]), float(args["lr"]), steps).tolist()
-    cure = levels(Trainer(c, CURES, checkpoint).run(last, lambda step: course[step - begin], at), at)
-    return Sides(cure, levels(Trainer(c, CONTROLS, checkpoint).run(last, lambda _step: rate, at), at), paired=False)
+    cure = levels(make_trainer(c, CURES, checkpoint).run(last, lambda step: course[step - begin], at), at)
+    return Sides(
+        cure, levels(make_trainer(c, CONTROLS, checkpoint).run(last, lambda _step: rate, at), at), paired=False
+    )
 
 
 def _continued(c: Configuration, original: Original, more: int) -> Sides:
     last = c.updates + more
     at = closing(c.updates, last)
     rate = c.rate(c.updates - 1)
-    trainer = Trainer(c, CONTROLS, _checkpoint(c, c.updates).of(CONTROLS))
+    trainer = make_trainer(c, CONTROLS, _checkpoint(c, c.updates).of(CONTROLS))
     return Sides(levels(trainer.run(last, lambda _step: rate, at), at), original.levels, paired=True)
 
 

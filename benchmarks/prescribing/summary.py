@@ -9,6 +9,7 @@ from prescribing.campaign import Kept, Record, alarming, prescribed, treatment_k
 from prescribing.configurations import Configuration, halves
 from prescribing.cures import STANDARD, Sides
 from prescribing.outcomes import CLEAR, Outcome, blind_guess, median_interval, outcome, wilson
+from prescribing.real_tasks import REAL
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,11 @@ def _by(found: Iterable[Applied], what: str) -> dict[str, Any]:
     return {name: tally([each.outcome for each in group]) for name, group in sorted(groups.items())}
 
 
-def summary(kept: Kept, names: Sequence[str]) -> dict[str, Any]:
-    """The figures of both halves of the tasks."""
+def summary(kept: Kept, names: Sequence[str], form: str = "numpy") -> dict[str, Any]:
+    """The figures of both halves of the made tasks; of the torch form, those of the real ones, as half C."""
     tasks = {name: kept.originals[name]["configuration"]["task"] for name in names}
+    sets = {"C": frozenset(REAL)} if form == "torch" else dict(zip("AB", halves(), strict=True))
     return {
         letter: {"tasks": sorted(own)} | half(kept, [name for name in names if tasks[name] in own])
-        for letter, own in zip("AB", halves(), strict=True)
+        for letter, own in sets.items()
     }
