@@ -77,8 +77,16 @@ AS_THEY_ARE = {"licence"}
 
 
 @lru_cache(maxsize=len(LOAD))
-def _examples(task: str) -> Examples:
+def examples(task: str) -> Examples:
+    """All rows of a task, as they come."""
     return LOAD[task]()
+
+
+def split(group: NDArray[np.int64], rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """The rows of train, val and test, shuffled; whole groups each."""
+    groups = rng.permutation(group.max() + 1)
+    cuts = [int(TRAIN * len(groups)), int((TRAIN + VAL) * len(groups))]
+    return [rng.permutation(np.flatnonzero(np.isin(group, part))) for part in np.split(groups, cuts)]
 
 
 @lru_cache(maxsize=4)
@@ -86,12 +94,10 @@ def make_real_data(task: str, noise: float, train_size: int, seed: int) -> Data:
     """The same data whenever it is asked for, standardised by what is trained on. seed: of the split and the noise."""
     if train_size > REAL[task].rows:
         raise ValueError(f"{task} has {REAL[task].rows} rows to train on, not {train_size}")
-    x, y, group = _examples(task)
+    x, y, group = examples(task)
     rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(group.max() + 1)
-    cuts = [int(TRAIN * len(shuffled)), int((TRAIN + VAL) * len(shuffled))]
-    rows = [rng.permutation(np.flatnonzero(np.isin(group, part))) for part in np.split(shuffled, cuts)]
-    train, val, test = (part[:size] for part, size in zip(rows, (train_size, HELD_OUT, HELD_OUT), strict=True))
+    sizes = (train_size, HELD_OUT, HELD_OUT)
+    train, val, test = (part[:size] for part, size in zip(split(group, rng), sizes, strict=True))
     if task not in AS_THEY_ARE:
         axes = (0, 1) if task in COLUMNS_DIFFER else (0, 1, 2)
         x = (x - x[train].mean(axis=axes)) / x[train].std(axis=axes)
