@@ -11,7 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from app.curves.curve import FloatArray
 from prescribing.real_tasks import LETTERS, REAL
-from prescribing.tasks import Data, Split
+from prescribing.tasks import Data, Split, Targets
 
 HELD_OUT = 360  # examples of validation, and of test, at most
 TRAIN, VAL = 0.6, 0.2  # shares; the rest is test
@@ -106,6 +106,6 @@ def make_real_data(task: str, noise: float, train_size: int, seed: int) -> Data:
         y = (y - y[train].mean()) / y[train].std() + rng.normal(scale=noise, size=len(y))
     else:
         y = np.where(rng.random(len(y)) < noise, rng.integers(classes, size=len(y)), y)
-    targets = y.astype(np.float32 if classes is None else np.int64)
+    targets: Targets = y.astype(np.float32) if classes is None else y.astype(np.int64)
     parts = [Split(x[part].astype(np.float32), targets[part]) for part in (train, val, test)]
     return Data(parts[0], parts[1], parts[2], classes)
