@@ -33,7 +33,7 @@ class Diagnosis:
         float | None, Field(description="The last step that was looked at [steps]; null when there is no point.")
     ]
     state: Annotated[RunState, Field(description="The run's state at that moment.")]
-    catalogue: Annotated[str, Field(description="The version of the catalogue of rules.", examples=["2026.1"])]
+    catalogue: Annotated[str, Field(description="The version of the catalogue of rules.", examples=["2026.2"])]
     verdicts: Annotated[
         tuple[Annotated[Finding | Clear | Skipped, Field(discriminator="verdict")], ...],
         Field(description="One verdict a rule: findings ranked first, then clear, then skipped."),

@@ -54,7 +54,7 @@ _DIAGNOSIS = {
     "project": "mnist",
     "through_step": 12000.0,
     "state": "finished",
-    "catalogue": "2026.1",
+    "catalogue": "2026.2",
     "verdicts": [
         {
             "code": "CW005",

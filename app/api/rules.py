@@ -37,12 +37,12 @@ class RuleOut(Out):
 class CatalogueOut(Out):
     """The catalogue of rules."""
 
-    catalogue: Annotated[str, Field(description="Its version, as in every diagnosis.", examples=["2026.1"])]
+    catalogue: Annotated[str, Field(description="Its version, as in every diagnosis.", examples=["2026.2"])]
     rules: Annotated[list[RuleOut], Field(description="The rules, in the order of their codes.")]
 
 
 _EXAMPLE = {
-    "catalogue": "2026.1",
+    "catalogue": "2026.2",
     "rules": [
         {
             "code": "CW005",

@@ -14,6 +14,8 @@ Fires when
     and the loss did fall afterwards, by at least `min_fall` of its start and well beyond its noise
     (`min_fall_in_noise`): where it has only scattered so far, times to a part of the fall mean nothing. Once found it
     stays found until length or suddenness sinks below eight tenths of its limit.
+    A cliff, with suddenness >= `cliff`, is a warning. A slower start is information: many a sane initialisation
+    begins like that, and there a new one changed little (docs/prescriptions.md).
 Blind spots
     A long warm-up of the rate looks the same where the rate was not logged. A loss logged once an epoch hides
     plateaus that are shorter than a few epochs. Tasks with a phase change of their own (parity, regression onto a
@@ -48,6 +50,7 @@ class BadInitPlateauParams(Params):
     min_length: float = Field(0.05, gt=0, lt=1, description="Shortest plateau that counts [share of the run]")
     min_points: int = Field(3, ge=2, description="Shortest plateau that counts [points or bins]")
     min_suddenness: float = Field(0.25, gt=0, lt=1, description="Time to a twentieth over time to half [ratio]")
+    cliff: float = Field(0.5, gt=0, lt=1, description="Suddenness from which on it is a warning [ratio]")
     min_fall: float = Field(0.05, gt=0, lt=1, description="Fall after the plateau [share of the start]")
     min_fall_in_noise: float = Field(10.0, gt=0, description="Fall after the plateau [noise units]")
 
@@ -97,7 +100,7 @@ def _finding(
 ) -> Finding:
     end = float(flat.end_step[-1])
     return Finding(
-        severity="warning",
+        severity="warning" if flat.suddenness[-1] >= params.cliff else "info",
         confidence=confidence("CW001", length / params.min_length, float(flat.suddenness[-1]) / params.min_suddenness),
         summary=f"train/loss stayed near {start:.3g} until step {end:g}, then fell by {flat.fall[-1]:.0%}",
         onset_step=first,

@@ -13,7 +13,7 @@ from app.rules import (
 )
 from app.rules.rule import Rule
 
-CATALOGUE_VERSION = "2026.1"
+CATALOGUE_VERSION = "2026.2"
 
 CATALOGUE: tuple[Rule, ...] = (
     bad_init_plateau.RULE,

@@ -1,28 +1,34 @@
 """How findings hang together: which follow from which, and that their advice does not contradict itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from app.rules.verdict import Finding, Verdict
+from app.rules.verdict import Finding, Recommendation, Verdict
 
 # Effect -> causes, the nearest first. A run that was thrown off its start by a bad initialisation or a blow-up looks
-# flat or poor because of it; a rate that was cut too early leaves the loss high with no gap.
+# flat or poor because of it; weights that begin far too large are what blows it up; a rate that was cut too early
+# leaves the loss high with no gap. Where nothing was learnt there is nothing to settle and nothing to overfit.
 CAUSES = {
-    "CW009": ("CW008",),
+    "CW009": ("CW008", "CW007"),
+    "CW008": ("CW007",),
     "CW006": ("CW003", "CW001"),
+    "CW005": ("CW009",),
     "CW004": ("CW001",),
+    "CW002": ("CW009",),
 }
+# Effects that no cure of their own ends while the cause is there; to train on or a larger model help all the same.
+CURED_AT_THE_CAUSE = frozenset({"CW002", "CW005", "CW008", "CW009"})
 
 
 def link(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The same verdicts, each finding that follows from another one naming it in `caused_by`.
+    """The same verdicts, each finding that follows from a warning or an error naming it in `caused_by`.
 
-    Where one finding asks for a lower rate none asks for a higher one: a rate that throws a run off shows more surely.
+    What is cured at its cause recommends that cure before its own. Where one finding asks for a lower rate none asks
+    for a higher one: a rate that throws a run off shows more surely.
     """
-    findings = [v for v in verdicts if isinstance(v, Finding)]
-    found = {f.code for f in findings}
-    too_high = any(r.action in ("lower_lr", "decay_lr") for f in findings for r in f.recommendations)
-    linked = [_with_cause(v, found) if isinstance(v, Finding) else v for v in verdicts]
+    findings = {v.code: v for v in verdicts if isinstance(v, Finding)}
+    too_high = any(r.action in ("lower_lr", "decay_lr") for f in findings.values() for r in f.recommendations)
+    linked = [_linked(v, findings) if isinstance(v, Finding) else v for v in verdicts]
     return [_never_raising(v) if too_high and isinstance(v, Finding) else v for v in linked]
 
 
@@ -31,6 +37,22 @@ def _never_raising(finding: Finding) -> Finding:
     return replace(finding, recommendations=kept)
 
 
-def _with_cause(finding: Finding, found: set[str]) -> Finding:
-    cause = next((code for code in CAUSES.get(finding.code, ()) if code in found), None)
-    return replace(finding, caused_by=cause) if cause else finding
+def _linked(finding: Finding, findings: Mapping[str, Finding]) -> Finding:
+    cause = _cause(finding, findings)
+    if cause is None:
+        return finding
+    return replace(finding, caused_by=cause.code, recommendations=_advice(finding, findings))
+
+
+def _cause(finding: Finding, findings: Mapping[str, Finding]) -> Finding | None:
+    found = [findings[code] for code in CAUSES.get(finding.code, ()) if code in findings]
+    return next((cause for cause in found if cause.severity != "info"), None)
+
+
+def _advice(finding: Finding, findings: Mapping[str, Finding]) -> tuple[Recommendation, ...]:
+    """Its own, after that of the first cause where it is cured there."""
+    cause = _cause(finding, findings) if finding.code in CURED_AT_THE_CAUSE else None
+    if cause is None:
+        return finding.recommendations
+    first = _advice(cause, findings)[0]
+    return (first, *(own for own in finding.recommendations if (own.action, own.args) != (first.action, first.args)))

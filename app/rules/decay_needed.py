@@ -14,6 +14,7 @@ Fires when
     rate >= `min_rate` (or no rate was logged: lower confidence), bounce >= `min_bounce`, fall <= `max_fall` and
     left >= `min_left`. Once found it stays found until bounce is below two thirds of its limit, fall above one and a
     half times its limit, left below half of its limit, or the rate has come down.
+    A lower rate gains about as much as the loss bounces: a bounce below `worth` is information.
 Blind spots
     A quiet plateau (small scatter) has converged to its floor or is underfit: a smaller rate would not help, and
     nothing is said. Without validation, the scatter of single batches can pass for bounce: lower confidence; and a
@@ -22,11 +23,14 @@ Blind spots
     seen to bring the rate down is left alone; one whose rate has been constant so far may still have a cut planned, so
     its finding is of severity info unless the job has told that its schedule is constant.
 Recommends
-    A tenth of the rate from here. Where the plan leaves steps and the rate was logged, a schedule for them as well: a
-    straight line from the rate as it is to zero at the planned end. On a small network that bounced (its rate held for
+    A tenth of the rate from here. Where the rate was logged and it is known how many steps there are for it, a schedule
+    for them as well: a straight line from the rate as it is to zero. On a small network that bounced (its rate held for
     1,500 updates, four seeds), the val loss at the end was, with 300 and with 1,500 updates left: at the same rate 0.41
-    and 0.36, at a tenth 0.24 and 0.17, along half a cosine 0.24 and 0.15, along a line 0.23 and 0.14. Where the plan is
-    not known, or over, a line has no end to fall to, and it is a tenth at once.
+    and 0.36, at a tenth 0.24 and 0.17, along half a cosine 0.24 and 0.15, along a line 0.23 and 0.14. The steps are
+    those that the plan has left; once the run is over, a fifth of its length on top, which is as long as a cool-down
+    has to be to match a cosine over the whole run (Hägele et al., 2024). A tenth at once, for longer, sometimes left a
+    run that was still in slow descent worse than its old rate did: docs/prescriptions.md. Where a running job has not
+    told its plan, or is past it, a line has no end to fall to, and it is a tenth at once.
 Source
     The lecture's gallery of learning curves: "loss plateaus: decay the learning rate here".
 """
@@ -55,6 +59,7 @@ COARSE_BINS = 60
 TENTH = 0.1
 # What is left of a plan and shorter is no course to fall along [share of the plan].
 SHORTEST_COURSE = 0.01
+COOL_DOWN = 0.2  # steps on top of a run that is over, to bring its rate to zero [share of its length]
 
 
 class DecayNeededParams(Params):
@@ -62,6 +67,9 @@ class DecayNeededParams(Params):
 
     min_rate: float = Field(0.5, gt=0, le=1, description="Rate that is still high [share of the highest rate]")
     min_bounce: float = Field(0.01, gt=0, description="Scatter that a lower rate would average out [relative]")
+    worth: float = Field(
+        0.02, gt=0, description="Scatter from which on a lower rate gains enough for a warning [relative]"
+    )
     max_fall: float = Field(7.0, gt=0, description="Fall over the last third that is hardly any [noise units]")
     min_left: float = Field(0.035, ge=0, lt=1, description="Train loss that is not yet its floor [share of the start]")
     min_progress: float = Field(0.5, ge=0, le=1, description="Part of the planned steps before which none is judged")
@@ -170,7 +178,7 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
     may_come = context.state == "running" and context.schedule != "constant"
     margins = (bounce / params.min_bounce, left / params.min_left)
     return Finding(
-        severity="warning" if logged and not may_come else "info",
+        severity="warning" if logged and not may_come and bounce >= params.worth else "info",
         confidence=confidence("CW002", *margins, indirect=not logged or len(view.val) == 0),
         summary=f"since step {begin:g} the loss hardly falls and bounces by {bounce:.1%} "
         + ("at a rate that is still high" if logged else "(no rate was logged)"),
@@ -189,14 +197,18 @@ def _advice(view: View, context: Context, end: float) -> Recommendation:
     text = f"Decay the learning rate to a tenth from step {end:g}"
     args: dict[str, float | str] = {"at_step": end, "factor": TENTH}
     rate = float(view.rate.values[-1]) if len(view.rate) else 0.0
-    planned = context.planned_steps or 0.0
-    left = planned - end
     if rate <= 0:
         return Recommendation(f"{text}.", "decay_lr", args)
-    if left < SHORTEST_COURSE * planned or left <= 0:
-        return Recommendation(f"{text}.", "decay_lr", {**args, "kind": "constant", "lr": TENTH * rate})
-    text += f", or in a straight line from {rate:.4g} to zero over the {left:.6g} steps that the plan has left."
-    return Recommendation(text, "decay_lr", {**args, "kind": "linear", "lr": rate, "steps": left})
+    planned = context.planned_steps or 0.0
+    left, more = planned - end, float(round(COOL_DOWN * end))
+    course = {**args, "kind": "linear", "lr": rate}
+    if left > 0 and left >= SHORTEST_COURSE * planned:
+        text += f", or in a straight line from {rate:.4g} to zero over the {left:.6g} steps that the plan has left."
+        return Recommendation(text, "decay_lr", {**course, "steps": left})
+    if context.state != "running" and more >= 1:
+        text = f"Train on for {more:.6g} steps, bringing the learning rate from {rate:.4g} to zero in a straight line."
+        return Recommendation(text, "decay_lr", {**course, "steps": more})
+    return Recommendation(f"{text}.", "decay_lr", {**args, "kind": "constant", "lr": TENTH * rate})
 
 
 def _clear(view: View, context: Context, evidence: tuple[Evidence, ...]) -> Clear | Skipped:

@@ -19,9 +19,12 @@ Blind spots
     come where it is always the same: `spikes_at_epoch_boundaries` where that is the distance of the evaluations, which
     points at the order of the data. Means over many updates hide them.
 Recommends
-    A lower rate (a hundredth when it was gone before a climb could be seen, for the further a rate is above what is
-    stable the faster the loss grows; a tenth when it happened in the first tenth of the run, a third later), warm-up
-    when the rate was rising, and the checkpoint from before.
+    A lower rate, warm-up when the rate was rising, and the checkpoint from before. A loss grows at least in proportion
+    to the rate, so a climb to so many times the start asks for the rate divided by as much, by 10 at least and by 100
+    at most; a loss that was gone within the first tenth of the run, or before a climb could be seen, for a hundredth;
+    one that was gone later for a tenth. A rate that is still too high costs everything, and one that is ten times too
+    low costs little (docs/prescriptions.md). Where the loss before the first update was wrong as well, that is the
+    cause (CW007), and its cure comes first.
 Source
     The lecture's list of what a loss curve shows: a loss that goes to Inf or NaN has too high a rate or a bad start.
 """
@@ -42,6 +45,7 @@ from app.signals.start import chance_loss, first_level, initial_loss
 from app.signals.view import View
 
 EARLY = 0.1  # share of the run
+LEAST_LOWERED, MOST_LOWERED = 0.1, 0.01  # of the rate
 # A prediction is right to seven digits at best, so a squared error falls to the square of that and no further; and no
 # sane cross-entropy, which can fall to nothing, begins in the millions.
 SINGLE_PRECISION, HUGE = 1e-7, 1e6
@@ -125,7 +129,8 @@ def _not_finite(view: View, name: str, burst: NonFinite) -> Finding:
     last = float(curve.steps[-1])
     cause = cause_of_non_finite(curve, view.rate, burst.first_step)
     before = curve.finite().through(burst.first_step)
-    factor = 0.01 if cause == "at the start" else 0.1 if burst.first_step <= EARLY * last else 0.3
+    early = cause == "at the start" or burst.first_step <= EARLY * last
+    factor = MOST_LOWERED if early else LEAST_LOWERED
     recommendations = [_lower(factor, cause)]
     if len(before):
         step = float(before.steps[-1])
@@ -159,8 +164,13 @@ def _climbed(view: View, climb: Blowup, evidence: tuple[Evidence, ...], sure: fl
         onset_step=climb.first_step,
         span=(climb.first_step, float(view.settled.steps[-1])),
         evidence=evidence,
-        recommendations=(_lower(0.1, "after a climb"),),
+        recommendations=(_lower(_in_proportion(climb.peak), "after a climb"),),
     )
+
+
+def _in_proportion(peak: float) -> float:
+    """What to multiply the rate with after a climb to `peak` times the start, to one digit."""
+    return float(f"{min(max(1 / peak, MOST_LOWERED), LEAST_LOWERED):.1g}")
 
 
 def _lower(factor: float, cause: str) -> Recommendation:

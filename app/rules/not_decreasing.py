@@ -5,7 +5,8 @@ Detects
     initialisation, a detached graph, shuffled labels.
 Statistic
     fall = (start - level at the end) / start [share of start], over the last tenth of the run, for train loss.
-    The start is log C where the number of classes is known, else the first train loss.
+    The start is log C where the number of classes is known, else the first train loss, or validation at step 0 where
+    that is higher: the first batches of a small batch size scatter.
 Fires when
     fall <= `max_fall`, and validation loss, where it was logged, has not gone below the start either.
 Blind spots
@@ -18,7 +19,7 @@ Blind spots
 Recommends
     What held-out loss shows, for it is always of the same data and moves only as the weights do (train loss where none
     was logged, whose batches scatter by themselves):
-    - noisy, or above its start: a tenth of the rate;
+    - noisy in any third of the run, or above its start: a tenth of the rate;
     - a fall that is tiny and in proportion to the rate spent: the gradients are right and the rate is too low, so the
       rate at which the run would have fallen by all of its start, were that proportion kept;
     - moved at first, and since then still at a blind guess: the weights were driven to nothing, so less regularisation;
@@ -28,6 +29,7 @@ Source
     makes the loss go down.
 """
 
+import numpy as np
 from pydantic import Field
 
 from app.curves.curve import Curve
@@ -39,7 +41,7 @@ from app.rules.verdict import Clear, Evidence, Finding, Recommendation, Skipped
 from app.signals.explosion import non_finite
 from app.signals.rate import spent
 from app.signals.smoothing import tail_mean
-from app.signals.start import chance_loss, first_level, starting_level
+from app.signals.start import chance_loss, first_level, initial_loss, starting_level
 from app.signals.trend import last_stretch, trend
 from app.signals.view import View
 
@@ -50,9 +52,10 @@ EARLY = 0.1  # share of the planned steps before which a running job is not judg
 # Signs of a rate that is too high rather than too low: scatter between points and climb above the first [relative].
 NOISY_SCATTER = 0.02
 NOISY_RISE = 0.1
+LEAST_OF_A_PART = 6  # points that show a scatter
 # A fall in proportion to the rate spent is a straight line against it; one that settled is bent [noise units].
 PROPORTIONAL = 8.0
-LEAST_RAISE, MOST_RAISE = 10.0, 1000.0
+LEAST_RAISE, MOST_RAISE = 10.0, 1e6
 AT_CHANCE, LATE_SHARE, MOVED = (
     0.02,
     0.5,
@@ -71,7 +74,7 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
     if reason := _not_yet(view, context):
         return Skipped(reason=reason)
     loss, last = view.settled, float(view.settled.steps[-1])
-    start = starting_level(view.train, context.num_classes)
+    start = _start(view, context)
     if start <= 0:
         return Skipped(reason="train/loss does not start above zero, so a share of its start means nothing")
     end = tail_mean(loss.values)
@@ -91,8 +94,16 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
         onset_step=first,
         span=(first, last),
         evidence=evidence,
-        recommendations=_recommend(view, context, end),
+        recommendations=_recommend(view, context, start, end),
     )
+
+
+def _start(view: View, context: Context) -> float:
+    """What it began with: a blind guess where that is known, else as it was seen."""
+    level = starting_level(view.train, context.num_classes)
+    initial = initial_loss(view.train, view.val, view.pair, averaged=context.averaged)
+    seen = context.num_classes is None and initial is not None and initial.observed
+    return max(level, initial.value) if seen and initial else level
 
 
 def _not_yet(view: View, context: Context) -> str | None:
@@ -111,16 +122,16 @@ def _not_yet(view: View, context: Context) -> str | None:
     return None
 
 
-def _recommend(view: View, context: Context, end: float) -> tuple[Recommendation, ...]:
+def _recommend(view: View, context: Context, start: float, end: float) -> tuple[Recommendation, ...]:
     restart = Recommendation(
         "Check that one batch can be overfitted; if not, look at the initialisation, the labels and the gradients.",
         "reinitialise",
         {"scheme": "kaiming"},
     )
     loss = view.val if len(view.val) >= MIN_POINTS else view.settled
-    noisy = trend(loss.steps, loss.values).scatter > NOISY_SCATTER
     by_itself = trend(view.settled.steps, view.settled.values).scatter
-    if noisy or end > (1 + max(NOISY_RISE, 2 * by_itself)) * first_level(view.train):
+    began = first_level(view.train) if context.num_classes else start
+    if _noise(loss) > NOISY_SCATTER or end > (1 + max(NOISY_RISE, 2 * by_itself)) * began:
         return (Recommendation("Lower the learning rate to a tenth.", "lower_lr", {"factor": 0.1}), restart)
     course = trend(spent(view.rate, loss.steps), loss.values)
     if course.fall_in_noise_units >= PROPORTIONAL and float(loss.values.min()) > 0:
@@ -131,6 +142,13 @@ def _recommend(view: View, context: Context, end: float) -> tuple[Recommendation
         args: dict[str, float | str] = {"weight_decay_factor": 0.01, "dropout_factor": 0.0}
         return (Recommendation("Regularise far less: the weights seem driven to nothing.", "regularise", args), restart)
     return (restart, Recommendation("Raise the learning rate tenfold.", "raise_lr", {"factor": LEAST_RAISE}))
+
+
+def _noise(loss: Curve) -> float:
+    """The scatter of the noisiest third, for a schedule quiets what a high rate did before [relative]."""
+    parts = 3 if len(loss) >= 3 * LEAST_OF_A_PART else 1
+    thirds = zip(np.array_split(loss.steps, parts), np.array_split(loss.values, parts), strict=True)
+    return max(trend(steps, values).scatter for steps, values in thirds)
 
 
 def _collapsed(loss: Curve, chance: float | None) -> bool:

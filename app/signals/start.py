@@ -97,15 +97,16 @@ class InitialLoss:
 def initial_loss(train: Curve, val: Curve, pair: Pair, *, averaged: bool = False) -> InitialLoss | None:
     """The loss of the untrained model, None when the curves begin too late to tell. train: at least one point.
 
-    Read off a validation point at step 0 that no train point accompanies, or off the first batch where every one seems
-    to have been logged: `MANY_POINTS` or more. Fewer points may be means over the intervals that they end, and the
-    loss at the beginning of the first one is extrapolated, below the truth for every curve that falls fastest at
-    first: by half of the fall from the first interval to the second; with validation at the same cadence to
-    2 * mean - end. Train loss that ends above validation loss is scaled down by as much: dropout or augmentation,
-    not the start, holds it up.
+    Read off a validation point at step 0, unless that may be the end of an epoch that is counted from 0: it may where
+    train loss begins there as well and has no second point before the second of validation. Else read off the first
+    batch where every one seems to have been logged: `MANY_POINTS` or more. Fewer points may be means over the intervals
+    that they end, and the loss at the beginning of the first one is extrapolated, below the truth for every curve that
+    falls fastest at first: by half of the fall from the first interval to the second; with validation at the same
+    cadence to 2 * mean - end. Train loss that ends above validation loss is scaled down by as much: dropout or
+    augmentation, not the start, holds it up.
     averaged: whether train loss is known to be means, however many points it has.
     """
-    if len(val) and val.steps[0] == 0 < train.steps[0]:
+    if len(val) and val.steps[0] == 0 and _untrained(train, val):
         return InitialLoss(float(val.values[0]), 0.0, observed=True)
     spacing = float(np.median(np.diff(train.steps[:50]))) if len(train) > 1 else math.inf
     if train.steps[0] > 1.5 * spacing:
@@ -118,6 +119,13 @@ def initial_loss(train: Curve, val: Curve, pair: Pair, *, averaged: bool = False
         )
     fall = max(0.0, first - float(train.values[1])) if len(train) > 1 else 0.0
     return InitialLoss((first + fall / 2) / held_up, step, observed=len(train) >= MANY_POINTS and not averaged)
+
+
+def _untrained(train: Curve, val: Curve) -> bool:
+    """Whether step 0 of validation is before the first update, and not the first of epochs."""
+    if train.steps[0] > 0:
+        return True
+    return len(train) > 1 and len(val) > 1 and bool(train.steps[1] < val.steps[1])
 
 
 def _held_up(pair: Pair, first: float) -> float:

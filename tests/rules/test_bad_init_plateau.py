@@ -21,6 +21,15 @@ def test_fires_on_a_flat_start(per_update: bool) -> None:
         assert 0.2 < found.span[1] / 1200 < 0.5
 
 
+def test_a_slow_start_without_a_cliff_is_information() -> None:
+    _, context = run("flat_start", 0)
+    steps = np.arange(1.0, 1201)
+    loss = 0.5 + 1.8 / (1 + np.exp((steps - 350) / 80)) + 0.001 * np.random.default_rng(0).normal(size=steps.size)
+    found = finding(RULE, Curves({"train/loss": make_curve("train/loss", steps, loss)}), context)
+    sudden = next(e for e in found.evidence if e.name == "suddenness").value
+    assert (0.25 < sudden < 0.5, found.severity) == (True, "info")
+
+
 def test_fires_when_the_number_of_classes_is_not_known() -> None:
     for seed in SEEDS:
         curves, context = run("flat_start", seed)

@@ -25,12 +25,34 @@ def test_an_effect_names_its_nearest_cause() -> None:
     assert [v.caused_by for v in linked if isinstance(v, Finding)] == ["CW003", None, None]
 
 
+def test_information_is_no_cause() -> None:
+    slow = replace(found("CW001"), severity="info")
+    linked = link([found("CW004"), slow])
+    assert [v.caused_by for v in linked if isinstance(v, Finding)] == [None, None]
+
+
+def test_what_is_cured_at_its_cause_recommends_that_cure_first() -> None:
+    start, exploded, stuck = found("CW007", "reinitialise"), found("CW008", "lower_lr"), found("CW009", "regularise")
+    linked = [v for v in link([stuck, exploded, start]) if isinstance(v, Finding)]
+    assert [[r.action for r in v.recommendations] for v in linked] == [
+        ["reinitialise", "regularise"],
+        ["reinitialise", "lower_lr"],
+        ["reinitialise"],
+    ]
+    assert [v.caused_by for v in linked] == ["CW008", "CW007", None]
+    poor, late = link([found("CW006", "grow_model"), found("CW003", "delay_decay")])
+    assert isinstance(poor, Finding)
+    assert [r.action for r in poor.recommendations] == ["grow_model"], "a larger model helps all the same"
+    assert late.verdict == "finding"
+
+
 def test_no_finding_asks_for_a_higher_rate_beside_one_that_asks_for_a_lower() -> None:
     stuck = found("CW009", "reinitialise", "raise_lr")
     assert link([stuck]) == [stuck]
-    for lower in ("lower_lr", "decay_lr"):
+    lowering: tuple[Action, ...] = ("lower_lr", "decay_lr")
+    for lower in lowering:
         exploded = found("CW008", lower)
         assert link([exploded, stuck]) == [
             exploded,
-            replace(stuck, recommendations=stuck.recommendations[:1], caused_by="CW008"),
+            replace(stuck, recommendations=(*exploded.recommendations, stuck.recommendations[0]), caused_by="CW008"),
         ]

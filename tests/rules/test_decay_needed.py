@@ -28,6 +28,13 @@ def test_fires_without_validation_from_the_scatter_of_train() -> None:
         assert finding(RULE, without(curves, "val/loss", "val/accuracy"), context).onset_step > 0
 
 
+def test_a_bounce_that_a_lower_rate_gains_little_from_is_information() -> None:
+    curves, context = run("bouncing_plateau", 0)
+    bounce = next(e for e in finding(RULE, curves, context).evidence if e.name == "bounce").value
+    assert finding(RULE, curves, context, {"worth": bounce * 0.9}).severity == "warning"
+    assert finding(RULE, curves, context, {"worth": bounce * 1.1}).severity == "info"
+
+
 def test_less_sure_without_a_rate() -> None:
     curves, context = run("bouncing_plateau", 0)
     unlogged = finding(RULE, without(curves, "lr"), context)
@@ -90,14 +97,23 @@ def test_the_steps_that_are_left_get_a_schedule_that_can_be_made() -> None:
 
 
 @pytest.mark.parametrize("planned", [None, 300.0, 1205.0])
-def test_without_steps_that_are_left_it_is_a_tenth_at_once(planned: float | None) -> None:
+def test_a_running_job_without_steps_that_are_left_gets_a_tenth_at_once(planned: float | None) -> None:
     curves, context = run("bouncing_plateau", 0)
-    told = replace(context, planned_steps=planned)
+    told = replace(context, planned_steps=planned, state="running", schedule="constant")
     (advice,) = finding(RULE, curves, told).recommendations
     rate = float(curves["lr"].values[-1])
     at = float(curves["val/loss"].steps[-1])
     assert advice.args == {"at_step": at, "factor": 0.1, "kind": "constant", "lr": pytest.approx(0.1 * rate)}
     assert advice.text == f"Decay the learning rate to a tenth from step {at:g}."
+
+
+@pytest.mark.parametrize("planned", [None, 300.0, 1205.0])
+def test_a_run_that_is_over_is_to_go_on_for_a_fifth_of_its_length_along_a_line(planned: float | None) -> None:
+    curves, context = run("bouncing_plateau", 0)
+    (advice,) = finding(RULE, curves, replace(context, planned_steps=planned)).recommendations
+    rate, at = float(curves["lr"].values[-1]), float(curves["val/loss"].steps[-1])
+    assert advice.args == {"at_step": at, "factor": 0.1, "kind": "linear", "lr": rate, "steps": round(at / 5)}
+    assert advice.text.startswith(f"Train on for {round(at / 5)} steps")
 
 
 def test_without_a_rate_no_schedule_can_be_said() -> None:

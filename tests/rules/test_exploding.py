@@ -56,7 +56,9 @@ def test_nan_from_the_first_point() -> None:
     assert {r.action for r in found.recommendations} == {"lower_lr", "reinitialise"}
     assert found.recommendations[0].args == {"factor": 0.01}, "nothing of a climb was seen"
     climbing = finding(RULE, curves_of(train_loss=[2.3, 4.0, 50.0, 3e5] + [math.nan] * 60), context)
-    assert climbing.recommendations[0].args == {"factor": 0.1}
+    assert climbing.recommendations[0].args == {"factor": 0.01}, "gone within a tenth of the run"
+    later = finding(RULE, curves_of(train_loss=[2.3] * 40 + [math.nan] * 60), context)
+    assert later.recommendations[0].args == {"factor": 0.1}
 
 
 def test_nan_while_the_rate_was_rising() -> None:
@@ -74,6 +76,13 @@ def test_fires_on_a_climb_that_stays() -> None:
     assert found.severity == "error"
     assert found.onset_step == 51
     assert found.recommendations[0].action == "lower_lr"
+
+
+@pytest.mark.parametrize(("peak", "factor"), [(8.0, 0.1), (50.0, 0.02), (900.0, 0.01)])
+def test_the_rate_is_lowered_by_as_much_as_the_loss_climbed(peak: float, factor: float) -> None:
+    _, context = run("explodes", 0)
+    found = finding(RULE, curves_of(train_loss=[2.3] * 50 + [2.3 * peak] * 50), context)
+    assert found.recommendations[0].args == {"factor": factor}
 
 
 def test_an_absurd_climb_that_came_back_is_a_warning() -> None:

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.curves.curve import Curves, make_curve
+from app.rules.verdict import Clear
 from tests.builders import run
-from tests.judging import SEEDS, clear_on, curves_of, finding, findings_on, skip_reason, without
+from tests.judging import SEEDS, clear_on, curves_of, finding, findings_on, skip_reason, verdict, without
 
 RULE = "not_decreasing"
 
@@ -33,6 +35,23 @@ def test_a_noisy_loss_at_its_start_wants_a_lower_rate() -> None:
     _, context = run("flat", 0)
     found = finding(RULE, curves_of(train_loss=2.4 * np.exp(0.2 * rng.normal(size=40))), context)
     assert found.recommendations[0].action == "lower_lr"
+
+
+def test_noise_that_a_schedule_has_quieted_still_wants_a_lower_rate() -> None:
+    noise = 0.03 * np.random.default_rng(0).normal(size=60) * (np.arange(60) < 20)
+    assert first_action(np.log(10) * np.exp(noise), np.full(60, 0.1))[0] == "lower_lr"
+
+
+def test_validation_before_the_first_update_says_where_a_regression_began() -> None:
+    _, context = run("flat", 0)
+    batches = np.full(150, 0.95)
+    batches[:3] = 0.6  # a small batch size scatters
+    told = replace(context, num_classes=None)
+    train = make_curve("train/loss", np.arange(0.0, 450, 3), batches)
+    val = make_curve("val/loss", np.arange(0.0, 450, 10), np.linspace(0.98, 0.8, 45))
+    assert isinstance(verdict(RULE, Curves({"train/loss": train, "val/loss": val}), told), Clear)
+    flat = make_curve("val/loss", val.steps, np.full(45, 0.95))
+    assert finding(RULE, Curves({"train/loss": train, "val/loss": flat}), told).severity == "error"
 
 
 def first_action(val_loss: np.ndarray, lr: np.ndarray, num_classes: int | None = 10) -> tuple[str, dict[str, object]]:

@@ -51,6 +51,18 @@ def test_initial_loss_is_read_off_where_it_was_logged() -> None:
     assert (only.value, only.observed) == (2, False)
 
 
+def test_validation_at_step_0_beside_train_is_untrained_unless_epochs_are_counted_from_0() -> None:
+    val = make_curve("val/loss", [0.0, 50.0, 100.0], [9.0, 1.7, 1.1])
+    batches = make_curve("train/loss", np.arange(0.0, 100, 5), np.linspace(8.5, 1, 20))
+    read = initial_loss(batches, val, match(batches, val))
+    assert read is not None
+    assert (read.value, read.step, read.observed) == (9.0, 0, True)
+    epochs = make_curve("train/loss", [0.0, 50.0, 100.0], [8.5, 2.0, 1.0])
+    guess = initial_loss(epochs, val, match(epochs, val))
+    assert guess is not None
+    assert not guess.observed
+
+
 def test_initial_loss_is_extrapolated_from_means_and_not_guessed_when_late() -> None:
     steps = np.arange(1.0, 11)
     train = make_curve("train/loss", steps, np.linspace(2.0, 1.1, 10))
