@@ -1,12 +1,15 @@
 """Helped, harmed or no difference: fixed before any figure was seen.
 
-Of each side the level of test loss at the end is known for six seeds. In logarithms, so that a difference is relative,
+Of each side the level of test loss at the end is known for several seeds. In logarithms, so that a difference is
+relative,
 
 - helped: the cure's mean is lower than the control's by more than the two-sided 95 % limit of Welch's t for the scatter
   between the seeds (of a paired t where both sides are the same runs) and by at least 1 %; and the cure ends below the
   loss of a blind guess, for a run that still learns nothing was not helped;
 - harmed: higher by as much;
 - no difference: anything else.
+
+A cure beat its control where its mean is lower by as much, above a blind guess or not.
 
 A loss that is not finite, or above ten times a blind guess, counts as ten times a blind guess: gone is gone. The gain
 is the relative fall from the control's geometric mean to the cure's.
@@ -30,10 +33,11 @@ CLEAR = 0.1  # a gain worth an alarm: what a missed cure is held against as well
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cure did. gain: [relative fall of test loss]."""
+    """What a cure did. gain: [relative fall of test loss]. beat: whether it did better than the control."""
 
     verdict: Verdict
     gain: float
+    beat: bool
 
 
 def outcome(sides: Sides, blind: float) -> Outcome:
@@ -42,9 +46,10 @@ def outcome(sides: Sides, blind: float) -> Outcome:
     fall = float(control.mean() - cure.mean())
     limit = max(_limit(cure, control, sides.paired), LEAST)
     gain = 1 - math.exp(-fall)
-    if fall > limit and cure.mean() < math.log(blind):
-        return Outcome("helped", gain)
-    return Outcome("harmed" if -fall > limit else "no difference", gain)
+    beat = fall > limit
+    if beat and cure.mean() < math.log(blind):
+        return Outcome("helped", gain, beat)
+    return Outcome("harmed" if -fall > limit else "no difference", gain, beat)
 
 
 def blind_guess(classes: int | None, noise: float) -> float:

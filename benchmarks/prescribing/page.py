@@ -5,7 +5,8 @@ from typing import Any
 
 Figures = Mapping[str, Any]
 TARGET_HELPED, TARGET_HARMED = 0.9, 0.05
-_HEAD = "| {} | applied | helped | harmed | median gain |\n| --- | ---: | ---: | ---: | ---: |\n"
+_SHARES = {"beat": "beat the control", "helped": "helped", "harmed": "harmed"}
+_HEAD = f"| {{}} | applied | {' | '.join(_SHARES.values())} | median gain |\n| --- {'| ---: ' * (len(_SHARES) + 2)}|\n"
 
 
 def page(figures: Figures, seed: int, before: Figures | None = None) -> str:
@@ -81,8 +82,8 @@ def _row(name: str, tally: Figures) -> str:
     applied, cannot = tally["applied"], tally["not applicable"]
     counted = f"{applied}" + (f" (and {cannot} that no program can apply)" if cannot else "")
     if not applied:
-        return f"| {name} | {counted} | | | |\n"
-    shares = (_share(tally[what], applied, tally[f"{what} interval"]) for what in ("helped", "harmed"))
+        return f"| {name} | {counted} {'| ' * len(_SHARES)}| |\n"
+    shares = (_share(tally[what], applied, tally[f"{what} interval"]) for what in _SHARES)
     return f"| {name} | {counted} | {' | '.join(shares)} | {_gain(tally)} |\n"
 
 

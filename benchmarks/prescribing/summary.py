@@ -86,13 +86,16 @@ def tally(outcomes: Sequence[Outcome | None]) -> dict[str, Any]:
     """Counts, shares of those that could be applied with their 95 % intervals, and the median gain with its own."""
     known = [each for each in outcomes if each]
     helped, harmed = (sum(each.verdict == verdict for each in known) for verdict in ("helped", "harmed"))
+    beat = sum(each.beat for each in known)
     return {
         "applied": len(known),
         "not applicable": len(outcomes) - len(known),
         "helped": helped,
+        "beat": beat,
         "harmed": harmed,
         "clearly helped": sum(each.verdict == "helped" and each.gain >= CLEAR for each in known),
         "helped interval": wilson(helped, len(known)),
+        "beat interval": wilson(beat, len(known)),
         "harmed interval": wilson(harmed, len(known)),
         "median gain": median_interval([each.gain for each in known]) if known else None,
     }
