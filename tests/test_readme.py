@@ -98,5 +98,10 @@ def test_the_pasted_demo_shows_the_findings_of_today() -> None:
         found = diagnoses(address)
     today = [(diagnosis.run, finding.code) for diagnosis in found for finding in diagnosis.findings]
     assert re.findall(r"^ (mlp-\S+) .*\n (CW\d+)", pasted, re.MULTILINE) == today
+    rows = [row for row in re.split(r"^ ─+$", pasted, flags=re.MULTILINE) if re.search(r"^ CW\d+", row, re.MULTILINE)]
+    column = pasted.split("what to do")[0].rsplit("\n", 1)[1]
+    advice = [" ".join(" ".join(line[len(column) :].split()) for line in row.strip("\n").split("\n")) for row in rows]
+    firsts = [finding.recommendations[0].text for diagnosis in found for finding in diagnosis.findings]
+    assert [said.split(" (Follows")[0].strip() for said in advice] == firsts
     healthy = [diagnosis.run for diagnosis in found if not diagnosis.findings]
     assert re.findall(r"^ (mlp-\S+)\n nothing found", pasted, re.MULTILINE) == healthy
