@@ -73,9 +73,8 @@ def test_replicas_share_nothing_and_go_on_from_a_checkpoint(architecture: str) -
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])
 def test_the_optimiser_goes_on_too(optimiser: str) -> None:
-    c = replace(
-        SANE, task="diabetes", train_size=64, batch=64, optimiser=optimiser, lr=0.01
-    )  # one batch is all there is
+    whole_data = {"task": "diabetes", "train_size": 64, "batch": 64}  # in one batch, whose order does not matter
+    c = replace(SANE, **whole_data, optimiser=optimiser, lr=0.01)
     whole = make_trainer(c, [3]).run(20, c.rate, [20])
     begun = make_trainer(c, [3])
     begun.run(10, c.rate, ())
