@@ -5,26 +5,27 @@ from dataclasses import replace
 
 from app.rules.verdict import Finding, Recommendation, Verdict
 
-# Effect -> causes, the nearest first. A run that was thrown off its start by a bad initialisation or a blow-up looks
-# flat or poor because of it; weights that begin far too large are what blows it up; a rate that was cut too early
-# leaves the loss high with no gap. Where nothing was learnt there is nothing to settle and nothing to overfit.
+# Effect -> causes, the nearest first. Weights that begin far too large blow a run up or leave it poor, and what threw a
+# run off its start makes it look flat or poor; a rate that was cut too early leaves the loss high with no gap. Where
+# nothing was learnt there is nothing to settle and nothing to overfit, and a rate too high to settle lifts validation
+# loss above its best.
 CAUSES = {
     "CW009": ("CW008", "CW007"),
     "CW008": ("CW007",),
-    "CW006": ("CW003", "CW001"),
-    "CW005": ("CW009",),
+    "CW006": ("CW007", "CW003", "CW001"),
+    "CW005": ("CW009", "CW002"),
     "CW004": ("CW001",),
     "CW002": ("CW009",),
 }
-# Effects that no cure of their own ends while the cause is there; to train on or a larger model help all the same.
-CURED_AT_THE_CAUSE = frozenset({"CW002", "CW005", "CW008", "CW009"})
+# Causes without whose cure an effect has none. The others let one train on or grow the model and gain by it.
+CURED_FIRST = frozenset({"CW002", "CW007", "CW008", "CW009"})
 
 
 def link(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The same verdicts, each finding that follows from a warning or an error naming it in `caused_by`.
 
-    What is cured at its cause recommends that cure before its own. Where one finding asks for a lower rate none asks
-    for a higher one: a rate that throws a run off shows more surely.
+    What follows from a cause that has to be cured first recommends that cure before its own. Where one finding asks for
+    a lower rate none asks for a higher one: a rate that throws a run off shows more surely.
     """
     findings = {v.code: v for v in verdicts if isinstance(v, Finding)}
     too_high = any(r.action in ("lower_lr", "decay_lr") for f in findings.values() for r in f.recommendations)
@@ -50,9 +51,9 @@ def _cause(finding: Finding, findings: Mapping[str, Finding]) -> Finding | None:
 
 
 def _advice(finding: Finding, findings: Mapping[str, Finding]) -> tuple[Recommendation, ...]:
-    """Its own, after that of the first cause where it is cured there."""
-    cause = _cause(finding, findings) if finding.code in CURED_AT_THE_CAUSE else None
-    if cause is None:
+    """Its own, after that of a cause that has to be cured first."""
+    cause = _cause(finding, findings)
+    if cause is None or cause.code not in CURED_FIRST:
         return finding.recommendations
     first = _advice(cause, findings)[0]
     return (first, *(own for own in finding.recommendations if (own.action, own.args) != (first.action, first.args)))

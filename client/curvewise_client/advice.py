@@ -27,12 +27,18 @@ class Advice(NamedTuple):
 def advice_in(diagnosis: Diagnosis | None) -> list[Advice]:
     """Every recommendation of every finding, the most severe and surest finding first, as the server ranks them.
 
+    What follows from another finding recommends its cure as well, which is not to be done twice: it is the cause's.
     What has not the shape of a recommendation is left out: nothing that a server answers raises.
     """
     verdicts = (diagnosis or {}).get("verdicts")
     findings = [verdict for verdict in _listed(verdicts) if _of(verdict, "verdict") == "finding"]
     made = [_advice(finding, one) for finding in findings for one in _listed(_of(finding, "recommendations"))]
-    return [advice for advice in made if advice is not None]
+    known = [advice for advice in made if advice is not None]
+    return [advice for i, advice in enumerate(known) if not any(_same(advice, before) for before in known[:i])]
+
+
+def _same(advice: Advice, other: Advice) -> bool:
+    return (advice.action, advice.args) == (other.action, other.args)
 
 
 def _advice(finding: Any, recommendation: Any) -> Advice | None:

@@ -55,6 +55,20 @@ def test_a_diagnosis_of_another_shape_advises_nothing(run: curvewise.Run, verdic
     assert len(advice_in({"verdicts": [*(verdicts if isinstance(verdicts, list) else []), sound]})) == 1
 
 
+def test_a_cure_that_an_effect_shares_with_its_cause_is_the_causes() -> None:
+    decay = {"action": "decay_lr", "args": {"factor": 0.1}, "text": "Decay."}
+    keep = {"action": "stop", "args": {"best_step": 7.0}, "text": "Keep."}
+    shared = {"verdict": "finding", "rule": "", "severity": "warning", "confidence": 0.9, "summary": ""}
+    verdicts = [
+        {**shared, "code": "CW002", "recommendations": [decay]},
+        {**shared, "code": "CW005", "caused_by": "CW002", "recommendations": [decay, keep]},
+    ]
+    assert [(one.code, one.action) for one in advice_in({"verdicts": verdicts})] == [
+        ("CW002", "decay_lr"),
+        ("CW005", "stop"),
+    ]
+
+
 @pytest.mark.parametrize("confidence", [math.nan, 1.5, "sure", None])
 def test_a_confidence_that_is_none_is_not_enough(run: curvewise.Run, found: Found, confidence: Any) -> None:
     pilot = run.autopilot(Optimizer(), allow=EVERYTHING, hold=1)

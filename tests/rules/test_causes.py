@@ -31,7 +31,7 @@ def test_information_is_no_cause() -> None:
     assert [v.caused_by for v in linked if isinstance(v, Finding)] == [None, None]
 
 
-def test_what_is_cured_at_its_cause_recommends_that_cure_first() -> None:
+def test_what_has_to_be_cured_first_is_recommended_first() -> None:
     start, exploded, stuck = found("CW007", "reinitialise"), found("CW008", "lower_lr"), found("CW009", "regularise")
     linked = [v for v in link([stuck, exploded, start]) if isinstance(v, Finding)]
     assert [[r.action for r in v.recommendations] for v in linked] == [
