@@ -4,8 +4,8 @@
                      [--form torch] [--every] [--advice-only] [--before NAME] [--write] [--json]
 
 Each configuration (prescribing/configurations.py) is trained and reported to a server through the client. The first
-recommendation of each finding is applied as its action says (prescribing/cures.py), from six seeds, beside a control
-of the same budget from six others, and what came of it is decided by prescribing/outcomes.py. Runs without a warning
+recommendation of each finding is applied as its action says (prescribing/cures.py), from several seeds, beside a
+control of the same budget from as many others; prescribing/outcomes.py decides what came of it. Runs without a warning
 or an error are given six standard cures instead: what of them helps was missed.
 
 --form: numpy trains models of its own on made data and needs nothing; torch trains PyTorch's on real data, a third set,

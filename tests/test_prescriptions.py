@@ -136,7 +136,7 @@ def test_what_no_program_can_do_is_not_applied() -> None:
 
 def original(c: Configuration) -> Original:
     steps = sorted({0, c.updates // 2, *closing(0, c.updates)})
-    course = Trainer(c, range(1, 1 + SEEDS)).run(c.updates, c.rate, steps)
+    course = Trainer(c, range(1, 1 + SEEDS["numpy"])).run(c.updates, c.rate, steps)
     return Original(course.steps, np.array(course.test).T.tolist(), levels(course, closing(0, c.updates)))
 
 
@@ -161,8 +161,8 @@ def test_decay_goes_on_from_the_run_itself() -> None:
 
 
 def test_stopping_is_measured_where_the_action_says() -> None:
-    known = Original([0, 50, 100], [[1.0, 0.5, 0.9]] * SEEDS, [0.8] * SEEDS)
-    assert treat(SANE, known, "stop", {"best_step": 50.0}) == Sides([0.5] * SEEDS, [0.8] * SEEDS, paired=True)
+    known = Original([0, 50, 100], [[1.0, 0.5, 0.9]] * SEEDS["numpy"], [0.8] * SEEDS["numpy"])
+    assert treat(SANE, known, "stop", {"best_step": 50.0}) == Sides([0.5] * SEEDS["numpy"], [0.8] * SEEDS, paired=True)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_what_is_drawn_depends_on_seed_and_number_alone_and_covers_everything() 
 
 
 def original(c: Configuration) -> Original:
-    course = make_trainer(c, range(1, 1 + SEEDS)).run(c.updates, c.rate, sorted({0, *closing(0, c.updates)}))
+    course = make_trainer(c, range(1, 1 + SEEDS["torch"])).run(c.updates, c.rate, sorted({0, *closing(0, c.updates)}))
     return Original(course.steps, np.array(course.test).T.tolist(), levels(course, closing(0, c.updates)))
 
 

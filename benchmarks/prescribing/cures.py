@@ -27,10 +27,20 @@ from prescribing.training import Course, evaluation_steps
 
 Args = Mapping[str, Any]
 
-SEEDS = 6  # a side
-REPORTED, CONTROLS, CURES = [0], list(range(1, 1 + SEEDS)), list(range(101, 101 + SEEDS))
+SEEDS = {"numpy": 10, "torch": 6}  # a side, by form; the torch form trains them one after the other
+REPORTED = [0]
 ONWARDS = 0.5  # how much longer a run goes on after its rate was lowered [share of its length]
 CLOSING, CLOSING_EVALUATIONS = 0.1, 4  # the level at the end: mean over the last tenth, as the rules read it
+
+
+def controls(c: Configuration) -> list[int]:
+    """Seeds of the side that is left alone."""
+    return list(range(1, 1 + SEEDS[c.form]))
+
+
+def cures(c: Configuration) -> list[int]:
+    """Seeds of the side that is cured."""
+    return list(range(101, 101 + SEEDS[c.form]))
 
 
 @dataclass(frozen=True)
@@ -119,7 +129,7 @@ def treat(c: Configuration, original: Original, action: str, args: Args) -> Side
         return None
     at = closing(0, other.updates)
     return Sides(
-        levels(make_trainer(other, CURES).run(other.updates, other.rate, at), at), original.levels, paired=False
+        levels(make_trainer(other, cures(other)).run(other.updates, other.rate, at), at), original.levels, paired=False
     )
 
 
@@ -129,7 +139,7 @@ def unchanged(c: Configuration) -> tuple[Course, Checkpoint]:
 
     Kept for the cures that go on from there: products of stacks of other heights are rounded otherwise.
     """
-    trainer = make_trainer(c, REPORTED + CONTROLS)
+    trainer = make_trainer(c, REPORTED + controls(c))
     at = evaluation_steps(0, c.updates, c.evaluations) + closing(0, c.updates)
     return trainer.run(c.updates, c.rate, at), trainer.checkpoint()
 
@@ -138,23 +148,23 @@ def _checkpoint(c: Configuration, step: int) -> Checkpoint:
     """The weights of the unchanged run after that many updates."""
     if step == c.updates:
         return unchanged(c)[1]
-    trainer = make_trainer(c, REPORTED + CONTROLS)
+    trainer = make_trainer(c, REPORTED + controls(c))
     trainer.run(step, c.rate, ())
     return trainer.checkpoint()
 
 
 def _decayed(c: Configuration, args: Args) -> Sides:
     begin = round(float(args["at_step"]))
-    checkpoint = _checkpoint(c, begin).of([0] * SEEDS)
+    checkpoint = _checkpoint(c, begin).of([0] * SEEDS[c.form])
     rate = c.rate(max(begin - 1, 0))
     steps = round(float(args.get("steps", ONWARDS * c.updates)))
     last, at = begin + steps, closing(begin, begin + steps)
     course = [rate * float(args["factor"])] * steps
     if "steps" in args:
         course = rates(str(args["kind"]), float(args["lr"]), steps).tolist()
-    cure = levels(make_trainer(c, CURES, checkpoint).run(last, lambda step: course[step - begin], at), at)
+    cure = levels(make_trainer(c, cures(c), checkpoint).run(last, lambda step: course[step - begin], at), at)
     return Sides(
-        cure, levels(make_trainer(c, CONTROLS, checkpoint).run(last, lambda _step: rate, at), at), paired=False
+        cure, levels(make_trainer(c, controls(c), checkpoint).run(last, lambda _step: rate, at), at), paired=False
     )
 
 
@@ -162,7 +172,7 @@ def _continued(c: Configuration, original: Original, more: int) -> Sides:
     last = c.updates + more
     at = closing(c.updates, last)
     rate = c.rate(c.updates - 1)
-    trainer = make_trainer(c, CONTROLS, _checkpoint(c, c.updates).of(CONTROLS))
+    trainer = make_trainer(c, controls(c), _checkpoint(c, c.updates).of(controls(c)))
     return Sides(levels(trainer.run(last, lambda _step: rate, at), at), original.levels, paired=True)
 
 

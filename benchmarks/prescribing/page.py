@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from prescribing.cures import SEEDS
+
 Figures = Mapping[str, Any]
 TARGET_HELPED, TARGET_HARMED = 0.9, 0.05
 _SHARES = {"beat": "beat the control", "helped": "helped", "harmed": "harmed"}
@@ -16,6 +18,7 @@ def page(figures: Figures, seed: int, before: Figures | None = None) -> str:
             runs=sum(half["runs"] for half in figures.values()),
             tasks=sum(len(half["tasks"]) for half in figures.values()),
             seed=seed,
+            seeds=SEEDS["numpy"],
             a=", ".join(figures["A"]["tasks"]),
             b=", ".join(figures["B"]["tasks"]),
         )
@@ -29,7 +32,7 @@ def page(figures: Figures, seed: int, before: Figures | None = None) -> str:
 def torch_page(figures: Figures, seed: int, before: Figures | None = None) -> str:
     """figures, before: of `summary` of the torch form, by this state of the rules and by an earlier one."""
     half = figures["C"]
-    parts = [_TORCH_INTRODUCTION.format(runs=half["runs"], seed=seed)]
+    parts = [_TORCH_INTRODUCTION.format(runs=half["runs"], seed=seed, seeds=SEEDS["torch"])]
     if before:
         parts.append(_comparison("C", figures, before, "before and after they were changed"))
     return "\n".join([*parts, _half("C", half)])
@@ -104,12 +107,13 @@ diagnoses by earlier rules that a `--folder` has); every figure is of a training
 {runs} configurations were drawn at random over {tasks} tasks and five architectures (dense ReLU, deep tanh,
 convolution, recurrent, attention; all in NumPy, on CPUs): a quarter sane, the others spoiled in one of twelve ways.
 Each was trained and reported to a server through the client, as a job would. Then the first recommendation of each
-finding was applied exactly as its machine-readable action says, from six seeds, beside a control of the same budget
-from six others.
+finding was applied exactly as its machine-readable action says, from {seeds} seeds, beside a control of the same budget
+from {seeds} others.
 
 Helped means: the mean test loss at the end is below the control's by more than the 95 % limit of the scatter between
 seeds, and by 1 % at least, and below a blind guess. Harmed: above by as much. This was fixed before any figure was seen
-(`benchmarks/prescribing/outcomes.py`; what each action does to a training: `cures.py` beside it). It is read off test
+(`benchmarks/prescribing/outcomes.py`; what each action does to a training: `cures.py` beside it). What beat the control
+did so by as much, whether or not it ended below a blind guess. All is read off test
 data that no rule and no choice has seen, `stop` included: its step comes from the validation data of another seed.
 The intervals are Wilson's for shares and of order statistics for medians, at 95 %; runs of one task are hardly
 independent, so that the truth is wider.
@@ -118,10 +122,12 @@ Target: at least 90 % of warnings and errors help, at most 5 % harm.
 
 The tasks are split by a fixed seed.
 
-- Half A: {a}. What did not help there was looked into, and the rules were changed where there was a reason.
+- Half A: {a}. What did not help there was looked into, on other draws of the same tasks, and the rules were changed
+  where there was a reason.
 - Half B: {b}. It is only reported.
 
-"No difference" includes what six seeds a side cannot tell.
+These configurations were drawn after the last change of a rule. "No difference" includes what {seeds} seeds a side
+cannot tell.
 
 The same was done with PyTorch on real data: [prescriptions-torch.md](prescriptions-torch.md).
 """
@@ -133,7 +139,7 @@ LABEL` as for the NumPy form); every figure is of a training that was done.
 
 {runs} configurations were drawn at random, a quarter sane and the others spoiled in one of the twelve ways of
 [the NumPy form](prescriptions.md), which also says what helped and harmed mean and what the target is (at least 90 % of
-warnings and errors help, at most 5 % harm). The rest is as its users have it:
+warnings and errors help, at most 5 % harm); {seeds} seeds a side. The rest is as its users have it:
 
 - data: handwritten digits, tumours and the course of diabetes, all bundled with scikit-learn; pieces of its two
   photographs, told apart; and the next character in the text of a licence. Three fifths are to train on, a fifth each
@@ -150,17 +156,27 @@ The test data are few (diabetes: 89 rows) and the same for both sides: the inter
 between runs, and not that of the test data.
 """
 
-_LESSONS = """What half A taught, each a matter of the cure and not of the curve (which runs are found did not change):
+_LESSONS = """What half A taught, about the cures but for the two that say so. Limits are the same for all tasks.
 
+- `decay_needed` asked for a tenth of the rate at once. That harmed runs still in slow descent, which no number that was
+  looked at told from those it helped. A straight line to zero over a fifth of the run's length harmed none of them. A
+  lower rate gains about as much as the loss bounces, so a bounce below 2 % is no warning any more.
+- `exploding` asked for a tenth of the rate, or a third. Now it is divided by as much as the loss climbed, by 10 to 100,
+  and by 100 where the loss was gone at once. Too low by ten costs little, too high costs everything.
 - `not_decreasing` sent runs whose rate was far too low to their initialisation, or to a rate lower still where single
   batches scattered. Held-out loss is always of the same data and moves only as the weights do: where it falls, however
   little, in proportion to the rate spent, the rate is too low, and the fall says by how much. Where it moved at first
-  and then sits at a blind guess, weight decay has the weights.
+  and then sits at a blind guess, weight decay has the weights. Where it scattered before a schedule quieted it, the
+  rate is too high. And where the first batches of a regression happened to be easy ones, it found what is not there:
+  validation before the first update says where the run began (of the curve).
 - `wrong_initial_loss` scaled the weights of the output layer down. Whether those, its bias or all layers before it are
-  too large does not show in a loss, and only the first was cured: now every layer is to be made anew.
-- `exploding` asked for a tenth of the rate where a loss was gone before a climb could be seen: now for a hundredth.
+  too large does not show in a loss, and only the first was cured: now every layer is to be made anew. And it overlooked
+  the loss at step 0 where train loss is logged from step 0 on as well (of the curve).
+- `bad_init_plateau` is a warning only where the loss falls as over a cliff. From slower starts most trainings came to
+  the same end from another initialisation, for there was nothing wrong with theirs.
+- Some findings follow from another, and then it is that one's cure that helps: an explosion or a poor fit from a wrong
+  start, a bounce or overfitting where nothing was learnt, a climb of validation loss at a rate too high to settle.
 
 Tried and left: to call a wrong start mere information where the run was soon back at a blind guess. On half A it looked
-right, on other labelled runs it was not: there such starts ended in a far worse loss. What a tenth of the rate harmed
-in `decay_needed` were runs still in slow descent, which no number that was looked at told from those it helped.
+right, on other labelled runs it was not: there such starts ended in a far worse loss.
 """
