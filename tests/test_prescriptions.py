@@ -162,7 +162,9 @@ def test_decay_goes_on_from_the_run_itself() -> None:
 
 def test_stopping_is_measured_where_the_action_says() -> None:
     known = Original([0, 50, 100], [[1.0, 0.5, 0.9]] * SEEDS["numpy"], [0.8] * SEEDS["numpy"])
-    assert treat(SANE, known, "stop", {"best_step": 50.0}) == Sides([0.5] * SEEDS["numpy"], [0.8] * SEEDS, paired=True)
+    assert treat(SANE, known, "stop", {"best_step": 50.0}) == Sides(
+        [0.5] * SEEDS["numpy"], [0.8] * SEEDS["numpy"], paired=True
+    )
 
 
 @pytest.mark.parametrize(
