@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import curvewise_client
-from curvewise_client.autopilot import Act, Autopilot
+from curvewise_client.autopilot import Autopilot
+from curvewise_client.controls import Act
 from prescribing.configurations import Configuration
 from prescribing.tasks import TASKS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from curvewise_client.advice import Advice
 from curvewise_client.values import Unusable, number
@@ -21,14 +21,13 @@ class Course(NamedTuple):
         return self.begin * max(left, min(1.0, 1 / self.length))
 
 
-def course_of(advice: Advice, step: float, rate: float) -> Course | None:
-    """The line that the advice draws from here on; None where it draws none."""
+def length_of(advice: Advice, step: float) -> float | None:
+    """Over how many steps from here the advice draws a line to zero; None where it draws none [steps]."""
     if advice.action != "decay_lr" or advice.args.get("kind") != "linear":
         return None
     try:
         # Of a diagnosis that is some steps old: the line ends where it was said to end.
-        end = number(advice.args.get("at_step")) + number(advice.args.get("steps"))
+        length = number(advice.args.get("at_step")) + number(advice.args.get("steps")) - step
     except Unusable:
         return None
-    length: Any = end - step
-    return Course(step, length, rate) if 0 < length < float("inf") else None
+    return length if 0 < length < float("inf") else None

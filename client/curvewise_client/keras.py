@@ -57,8 +57,9 @@ class AutopilotCallback(keras.callbacks.Callback):
     """Acts on the run's findings at the end of an epoch, as far as `allow` goes: after `CurvewiseCallback` in the list.
 
     allow: of `decay_lr`, `lower_lr`, `raise_lr` and `stop`; `fit` makes the epochs that it was told, so nothing can
-    continue it. options: as of `Autopilot`. timeout_s: wait at most so long for a diagnosis of each epoch [seconds].
-    pilot: the autopilot, once training has begun.
+    continue it. options: as of `Autopilot`, `landing` and `restore` among them; the plan is `fit`'s unless they say
+    another. timeout_s: wait at most so long for a diagnosis of each epoch [seconds]. pilot: the autopilot, once
+    training has begun.
     """
 
     def __init__(self, run: Run, *, allow: Collection[str], timeout_s: float = 0.0, **options: Any) -> None:
@@ -68,11 +69,30 @@ class AutopilotCallback(keras.callbacks.Callback):
         self._allow = frozenset(allow) - {"continue"}
         self._timeout_s = timeout_s
         self._options = options
+        self._begun = 0  # updates before this epoch
+        self._begins = False
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Take hold of the optimiser's rate; a second `fit` goes on with what was done in the first."""
+        """A second `fit` goes on with what was done in the first."""
+        self._begins = True
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Take hold of the optimiser's rate, and of the plan, which only the number of the first epoch tells."""
+        self._begun = int(self.model.optimizer.iterations)
+        if not self._begins:
+            return
+        self._begins = False
+        epochs, steps = self.params.get("epochs"), self.params.get("steps")
+        plan = {"planned_steps": self._begun + (epochs - epoch) * steps} if epochs and steps else {}
         if self.pilot is None:
-            self.pilot = self._run.autopilot(self.model.optimizer, allow=self._allow, **self._options)
+            self.pilot = self._run.autopilot(self.model.optimizer, allow=self._allow, **{**plan, **self._options})
+        elif plan and "planned_steps" not in self._options:
+            self.pilot.replan(plan["planned_steps"])
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Follow a rate that is on its way down."""
+        if self.pilot is not None:
+            self.pilot.follow(self._begun + batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Look whether there is something to do."""

@@ -78,8 +78,9 @@ class StopWhenAdvised(Callback):
 class FlyByAutopilot(Callback):
     """Acts on the run's findings at the end of an epoch, as far as `allow` goes: `Trainer(callbacks=[...])`.
 
-    allow, options: as of `Autopilot`; `continue` adds epochs. timeout_s: wait at most so long for a diagnosis of each
-    epoch [seconds]. pilot: the autopilot, once training has begun. With several processes it does nothing, and says so.
+    allow, options: as of `Autopilot`, `landing` and `restore` among them; `continue` adds epochs. timeout_s: wait at
+    most so long for a diagnosis of each epoch [seconds]. pilot: the autopilot, once training has begun. With several
+    processes it does nothing, and says so.
     """
 
     def __init__(self, run: Run, *, allow: Collection[str], timeout_s: float = 0.0, **options: Any) -> None:
@@ -101,6 +102,13 @@ class FlyByAutopilot(Callback):
             )
             if self._state:
                 self.pilot.load_state_dict(self._state)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Follow a rate that is on its way down."""
+        if self.pilot is not None:
+            self.pilot.follow(trainer.global_step)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look whether there is something to do."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curvewise_client.advice import Advice
+from curvewise_client.advice import Advice, Diagnosis, advice_in
 from curvewise_client.values import Unusable, number
 
 OF_RATE = frozenset({"decay_lr", "lower_lr", "raise_lr"})
@@ -30,3 +30,10 @@ def order(advice: Advice, step: float) -> float | None:
     else:
         sane = advice.action == "continue" and 0 < found < float("inf")
     return found if sane else None
+
+
+def best_step_in(diagnosis: Diagnosis, code: str, step: float) -> float:
+    """The checkpoint that the finding of this code says to go back to; the beginning, where it names none."""
+    said = [one for one in advice_in(diagnosis) if one.code == code and one.action == "stop"]
+    steps = [found for one in said if (found := order(one, step)) is not None]
+    return steps[0] if steps else 0.0

@@ -21,7 +21,7 @@ def acts(pilot: Autopilot) -> list[tuple[float, str]]:
 
 def test_a_finding_that_holds_is_acted_on_once(run: curvewise.Run, found: Callable[..., None]) -> None:
     optimizer = Optimizer()
-    pilot = run.autopilot(optimizer, allow={"decay_lr"})
+    pilot = run.autopilot(optimizer, allow={"decay_lr"}, landing=None)
     found(100, finding(*DECAY))
     assert pilot.step(100, timeout_s=5) is None  # seen once
     assert pilot.step(101) is None  # the same diagnosis again
@@ -39,7 +39,7 @@ def test_a_finding_that_holds_is_acted_on_once(run: curvewise.Run, found: Callab
 
 def test_a_finding_that_does_not_hold_is_left_alone(run: curvewise.Run, found: Callable[..., None]) -> None:
     optimizer = Optimizer()
-    pilot = run.autopilot(optimizer, allow={"decay_lr"})
+    pilot = run.autopilot(optimizer, allow={"decay_lr"}, landing=None)
     for step in range(100, 180, 20):
         found(step, *([finding(*DECAY)] if step % 40 else []))
         assert pilot.step(step, timeout_s=5) is None

@@ -38,7 +38,7 @@ LINE = (*DECAY[:3], {"at_step": 100.0, "factor": 0.1, "kind": "linear", "lr": 0.
 )
 def test_numbers_that_make_no_sense_are_not_followed(run: curvewise.Run, found: Found, action: str, args: Any) -> None:
     optimizer = Optimizer()
-    pilot = run.autopilot(optimizer, allow=EVERYTHING, hold=1, planned_steps=100)
+    pilot = run.autopilot(optimizer, allow=EVERYTHING, hold=1, planned_steps=100, landing=None)
     found(100, finding("CW002", "decay_needed", action, args, severity="error"))
     assert pilot.step(99, timeout_s=5) is None
     assert not pilot.goes_on(100)
