@@ -1,6 +1,7 @@
 """Compare jobs on autopilot with the same jobs under a fixed schedule, under patience, and left alone.
 
-    autopilot.py [--configurations N] [--seeds N] [--folder DIR] [--before DIR] [--small] [--write] [--json]
+    autopilot.py [--draw N] [--configurations N] [--seeds N] [--folder DIR] [--before DIR] [--small]
+                 [--tuned DIR] [--earlier DIR]... [--write] [--json]
 
 One configuration of each task of prescribing/tasks.py and each kind of piloting/campaign.py is trained from every seed
 under six policies: the client's autopilot, asking a real server at each evaluation; no schedule; half a cosine;
@@ -8,9 +9,11 @@ reduce-on-plateau; early stopping; and the two together, which is what it is hel
 weights, see the same batches, may make the same number of updates, and keep the checkpoint with the lowest validation
 loss, but for the autopilot where it stopped and named one. What is compared is the test loss of the checkpoint kept.
 
---folder: where raw results are kept; what is there is not trained again. --before: such a folder, of an earlier state
-of the autopilot: only the autopilot flies again, and the figures stand beside the earlier ones. --write: put the
-figures into docs/autopilot.md.
+--draw: which of the draws of configurations; on half A of the first the autopilot was changed. --folder: where raw
+results are kept; what is there is not trained again. --before: such a folder, of an earlier state of the autopilot:
+only the autopilot flies again. --tuned: such a folder, of the first draw, whose figures are put below those of this
+one; --earlier: of the first draw as well, as an earlier state of the autopilot flew it, the first state first. --write:
+put the figures into docs/autopilot.md.
 """
 
 import argparse
@@ -21,7 +24,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.progress import track
 
-from piloting.campaign import Kept, conduct, configurations
+from piloting.campaign import DRAWN_SEEDS, Kept, conduct, configurations
 from piloting.page import page
 from piloting.summary import summary
 from serving import curvewise, serving
@@ -33,15 +36,21 @@ SMALL_UPDATES, SMALL_SEEDS = 120, 2
 def main() -> None:
     """Read the arguments, train, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--draw", type=int, choices=sorted(DRAWN_SEEDS), default=1, help="of the configurations")
     parser.add_argument("--configurations", type=int, help="how many of them, the sane ones first (default: all)")
     parser.add_argument("--seeds", type=int, default=10, help="of each (default: 10)")
     parser.add_argument("--folder", type=Path, help="where results are kept (default: nowhere)")
     parser.add_argument("--before", type=Path, help="results of an earlier state of the autopilot")
+    parser.add_argument("--tuned", type=Path, help="results of the first draw, to stand below")
+    parser.add_argument(
+        "--earlier", type=Path, action="append", default=[], help="of an earlier autopilot's first draw"
+    )
     parser.add_argument("--small", action="store_true", help=f"{SMALL_SEEDS} seeds of one short run")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     arguments = parser.parse_args()
-    chosen = configurations(SMALL_UPDATES)[1:2] if arguments.small else configurations()[: arguments.configurations]
+    drawn = configurations(SMALL_UPDATES if arguments.small else None, arguments.draw)
+    chosen = drawn[1:2] if arguments.small else drawn[: arguments.configurations]
     seeds = SMALL_SEEDS if arguments.small else arguments.seeds
     with TemporaryDirectory(prefix="curvewise-autopilot-") as nowhere:
         kept = Kept(arguments.folder or Path(nowhere))
@@ -51,11 +60,11 @@ def main() -> None:
             for _ in track(done, "training", len(chosen), console=Console(stderr=True), transient=True):
                 pass
     figures = summary([kept.records[c.name] for c in chosen])
-    earlier = summary([before.records[c.name] for c in chosen if c.name in before.records]) if before else None
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return
-    text = page(figures, earlier)
+    tuned = summary([*Kept(arguments.tuned).records.values()]) if arguments.tuned else None
+    text = page(figures, tuned, [summary([*Kept(folder).records.values()]) for folder in arguments.earlier])
     if arguments.write:
         PAGE.write_text(text)
     print(text)

@@ -44,6 +44,9 @@ def test_every_task_has_one_configuration_of_each_kind_whose_rate_is_left_to_the
     assert [(c.spoiled, c.task) for c in drawn] == [(kind, task) for kind in KINDS for task in TASKS]
     assert {c.schedule for c in drawn} == {"constant"}
     assert configurations(50) == [replace(c, updates=50) for c in drawn]
+    fresh = configurations(drawn=2)
+    assert [(c.spoiled, c.task) for c in fresh] == [(c.spoiled, c.task) for c in drawn]
+    assert not {c.data_seed for c in fresh} & {c.data_seed for c in drawn}
 
 
 def flight(policy: str, seed: int, test: list[float], named: float | None = None) -> dict[str, object]:
@@ -69,6 +72,22 @@ def test_val_chooses_the_checkpoint_unless_one_was_named_and_test_decides() -> N
     assert against["worse"]["mean"] == pytest.approx(-0.2, abs=0.01)
 
 
+@pytest.mark.parametrize(("updates", "verdict"), [(20, "alike"), (18, "better"), (19, "alike"), (23, "worse")])
+def test_where_the_losses_are_alike_the_updates_decide_beside_them(updates: int, verdict: str) -> None:
+    rng = np.random.default_rng(0)
+    c = configurations(20)[0]
+    flights = []
+    for seed in range(6):
+        for policy, used in ((AUTOPILOT, updates), ("other", 20), ("worse", 10)):
+            loss = float(rng.uniform(0.99, 1.01)) * (1.3 if policy == "worse" else 1.0)
+            flights.append({**flight(policy, seed, [3.0, loss, 0.0]), "updates": used})
+    figures = summary([{"key": c.name, "configuration": c.as_json(), "classes": 10, "flights": flights}])
+    said = figures["configurations"][0]["against"]
+    assert (said["other"]["verdict"], said["other"]["both"]) == ("alike", verdict)
+    assert (said["worse"]["verdict"], said["worse"]["both"]) == ("better", "better"), "the loss comes first"
+    assert figures["against"]["other"]["all_both"][verdict] == 1
+
+
 def test_a_small_comparison_flies_keeps_and_writes(tmp_path: Path) -> None:
     command = [sys.executable, BENCHMARKS / "autopilot.py", "--small", "--folder", tmp_path, "--json"]
     figures = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -83,4 +102,7 @@ def test_a_small_comparison_flies_keeps_and_writes(tmp_path: Path) -> None:
         assert flown["val"][:seen] == alone["val"][:seen], "the same training until something is done"
         assert by_policy["cosine", seed]["val"] != alone["val"]
     assert by_policy["no schedule", 0]["val"] != by_policy["no schedule", 1]["val"]
-    assert "Never worse beyond noise" in page(figures)
+    text = page(figures, figures, [figures])
+    assert text.count("Never worse beyond noise") == 2
+    assert [line for line in text.splitlines() if line.startswith(("| 1 | 1 |", "| 2 | 1 |"))]
+    assert "What was changed" not in page(figures)

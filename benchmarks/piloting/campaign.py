@@ -18,18 +18,20 @@ from prescribing.tasks import TASKS
 from prescribing.training import Checkpoint, Trainer, evaluation_steps
 
 Record = dict[str, Any]
-DRAWN_SEED, EVALUATIONS, TRAIN_POINTS = 20_261_128, 40, 150
+EVALUATIONS, TRAIN_POINTS = 40, 150
+# The second was drawn when the autopilot was what it is: nobody had looked at anything of it before.
+DRAWN_SEEDS = {1: 20_261_128, 2: 20_261_129}
 KINDS = ("sane", "high constant rate", "little data")
 
 
-def configurations(updates: int | None = None) -> list[Configuration]:
+def configurations(updates: int | None = None, drawn: int = 1) -> list[Configuration]:
     """The first that is drawn of each task and kind, all at a rate that a policy may change; the kinds one by one.
 
-    updates: in place of those drawn.
+    updates: in place of those drawn. drawn: which draw, of DRAWN_SEEDS.
     """
     found: dict[tuple[str, str], Configuration] = {}
     for number in range(10_000):
-        c = draw(number, DRAWN_SEED)
+        c = draw(number, DRAWN_SEEDS[drawn])
         found.setdefault((c.spoiled, c.task), c)
         if all(each in found for each in product(KINDS, TASKS)):
             break

@@ -14,6 +14,7 @@ from prescribing.outcomes import GONE, LEVEL, blind_guess, outcome
 
 Record = Mapping[str, Any]
 Figures = dict[str, Any]
+FEWER = 0.1  # updates, that a policy has to save to be better at the same loss [share of the other's]
 
 
 def kept(flight: Record) -> tuple[float, float, float]:
@@ -68,27 +69,42 @@ def _of_policy(flights: Iterable[Record], c: Configuration, blind: float) -> Fig
 def _against(flown: Sequence[Record], others: Sequence[Record], blind: float) -> Figures:
     """The autopilot's test loss over the other's, less one, with its 95 % interval, paired by seed; below 0 is better.
 
-    verdict: as outcomes of prescriptions are decided: beyond the interval, and by 1 %.
+    verdict: as outcomes of prescriptions are decided: beyond the interval, and by 1 %. both: the same; where the losses
+    are alike, better is who used at least a tenth fewer updates.
     """
     ours, theirs = ([kept(flight)[2] for flight in flights] for flights in (flown, others))
     more = np.subtract(*_logs([ours, theirs], blind))
     reach = stats.t.ppf((1 + LEVEL) / 2, more.size - 1) * more.std(ddof=1) / np.sqrt(more.size)
     mean = float(more.mean())
     said = outcome(Sides(ours, theirs, paired=True), blind).verdict
+    verdict = {"helped": "better", "harmed": "worse"}.get(said, "alike")
     return {
         "difference": float(np.expm1(mean)),
         "low": float(np.expm1(mean - reach)),
         "high": float(np.expm1(mean + reach)),
-        "verdict": {"helped": "better", "harmed": "worse"}.get(said, "alike"),
+        "verdict": verdict,
+        "both": _saved(flown, others) if verdict == "alike" else verdict,
     }
 
 
+def _saved(flown: Sequence[Record], others: Sequence[Record]) -> str:
+    """Who used fewer updates by a tenth at least."""
+    used, by_others = (sum(flight["updates"] for flight in flights) for flights in (flown, others))
+    if used <= (1 - FEWER) * by_others:
+        return "better"
+    return "worse" if by_others <= (1 - FEWER) * used else "alike"
+
+
 def _counted(each: Sequence[Figures], name: str) -> Figures:
-    """How often the autopilot was better, alike and worse than that policy, over all and on each half of the tasks."""
+    """How often the autopilot was better, alike and worse than that policy, over all and on each half of the tasks.
+
+    all_both: over all, by loss and updates.
+    """
     counted: Figures = {}
-    for half in ("A", "B", "all"):
-        verdicts = Counter(one["against"][name]["verdict"] for one in each if half in (one["half"], "all"))
-        counted[half] = {verdict: verdicts[verdict] for verdict in ("better", "alike", "worse")}
+    for half, by in (("A", "verdict"), ("B", "verdict"), ("all", "verdict"), ("all", "both")):
+        verdicts = Counter(one["against"][name][by] for one in each if half in (one["half"], "all"))
+        key = half if by == "verdict" else f"{half}_{by}"
+        counted[key] = {verdict: verdicts[verdict] for verdict in ("better", "alike", "worse")}
     counted["mean"] = float(np.expm1(np.mean([np.log1p(one["against"][name]["difference"]) for one in each])))
     return counted
 

@@ -342,14 +342,14 @@ def test_keras_on_autopilot(project: str, spool: Path) -> None:
             model = keras.Sequential([keras.layers.Dense(3)])
             model.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
             allow = {"decay_lr", "continue"}
-            flown = curvewise.keras.AutopilotCallback(run, allow=allow, timeout_s=20, hold=1)
+            flown = curvewise.keras.AutopilotCallback(run, allow=allow, timeout_s=20, hold=1, landing=None)
             logs = curvewise.keras.CurvewiseCallback(run)
             model.fit(x, y, batch_size=64, verbose=0, epochs=3, callbacks=[logs, flown])
             model.fit(x, y, batch_size=64, verbose=0, epochs=2, callbacks=[logs, flown])
             print(float(model.optimizer.learning_rate), len(flown.pilot.acts))
             schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
             model.compile(keras.optimizers.SGD(schedule), "mse")
-            print(run.autopilot(model.optimizer, allow={"decay_lr"})._rate)
+            print(run.autopilot(model.optimizer, allow={"decay_lr"})._steering)
             run.finish()
             """,
             project, serving.url, spool, quiet=False,
