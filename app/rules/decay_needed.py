@@ -14,7 +14,9 @@ Fires when
     rate >= `min_rate` (or no rate was logged: lower confidence), bounce >= `min_bounce`, fall <= `max_fall` and
     left >= `min_left`. Once found it stays found until bounce is below two thirds of its limit, fall above one and a
     half times its limit, left below half of its limit, or the rate has come down.
-    A lower rate gains about as much as the loss bounces: a bounce below `worth` is information.
+    A lower rate gains about as much as the loss bounces. A bounce below `worth` is information; so is, once the run is
+    over, one below what the old rate would gain in as many steps as the advice takes, were the late course to go on
+    (`gain_at_this_rate`): of the trainings in docs/prescriptions.md a lower rate harmed such runs alone.
 Blind spots
     A quiet plateau (small scatter) has converged to its floor or is underfit: a smaller rate would not help, and
     nothing is said. Without validation, the scatter of single batches can pass for bounce: lower confidence; and a
@@ -82,9 +84,15 @@ class Plateau:
     steps: FloatArray
     begin: FloatArray
     bounce: FloatArray
+    drift: FloatArray  # change of what bounces over the late course, negative where it falls [relative]
     fall: FloatArray
     left: FloatArray
     rate: FloatArray
+
+    def gain_at_this_rate(self, steps: float) -> float:
+        """What so many more steps would lower the loss by, were the late course to go on [relative]."""
+        late = max(float(self.steps[-1] - self.begin[-1]), SMALLEST)
+        return max(-float(self.drift[-1]), 0.0) * steps / late
 
 
 def measure(view: View, context: Context) -> Plateau | None:
@@ -95,7 +103,8 @@ def measure(view: View, context: Context) -> Plateau | None:
     loss = view.settled if validated else bin_means(view.train, _bins(view.train))
     bouncing = view.pair.val if validated else loss.values
     train = trailing_trend(loss.steps, loss.values, LATE_SHARE)
-    scatter = trailing_trend(loss.steps, bouncing, LATE_SHARE).scatter
+    course = trailing_trend(loss.steps, bouncing, LATE_SHARE)
+    scatter = course.scatter
     level = np.maximum(np.abs(trailing_level(bouncing)), SMALLEST)
     if not validated:
         batch = trailing_level(bin_noise(view.train, _bins(view.train))) / level
@@ -106,6 +115,7 @@ def measure(view: View, context: Context) -> Plateau | None:
         steps=loss.steps,
         begin=loss.steps[train.begin],
         bounce=scatter,
+        drift=course.change,
         fall=train.fall_in_noise_units,
         left=trailing_level(loss.values) / starting_level(view.train, context.num_classes),
         rate=rate_at(view.rate, loss.steps),
@@ -165,7 +175,7 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
         have = points_to_judge(view)
         return Skipped(reason=f"a late course needs {MIN_POINTS} points or evaluations, there are {have}")
     bounce, left = float(plateau.bounce[-1]), float(plateau.left[-1])
-    evidence = (
+    evidence: tuple[Evidence, ...] = (
         Evidence("bounce", bounce, params.min_bounce, "relative"),
         Evidence("fall", float(plateau.fall[-1]), params.max_fall, "noise units"),
         Evidence("train_left", left, params.min_left, "share of start"),
@@ -176,9 +186,14 @@ def check(view: View, context: Context, params: DecayNeededParams) -> Finding | 
     begin, end = float(plateau.begin[-1]), float(plateau.steps[-1])
     logged = len(view.rate) > 0
     may_come = context.state == "running" and context.schedule != "constant"
+    worth = params.worth
+    if context.state != "running":
+        otherwise = plateau.gain_at_this_rate(COOL_DOWN * end)
+        evidence += (Evidence("gain_at_this_rate", otherwise, bounce, "relative"),)
+        worth = max(worth, otherwise)
     margins = (bounce / params.min_bounce, left / params.min_left)
     return Finding(
-        severity="warning" if logged and not may_come and bounce >= params.worth else "info",
+        severity="warning" if logged and not may_come and bounce >= worth else "info",
         confidence=confidence("CW002", *margins, indirect=not logged or len(view.val) == 0),
         summary=f"since step {begin:g} the loss hardly falls and bounces by {bounce:.1%} "
         + ("at a rate that is still high" if logged else "(no rate was logged)"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.curves.curve import Curves, FloatArray, make_curve
+from app.rules.context import Context
 from app.rules.verdict import Clear
 from app.schedules.make import rates
 from tests.builders import run
@@ -33,6 +34,23 @@ def test_a_bounce_that_a_lower_rate_gains_little_from_is_information() -> None:
     bounce = next(e for e in finding(RULE, curves, context).evidence if e.name == "bounce").value
     assert finding(RULE, curves, context, {"worth": bounce * 0.9}).severity == "warning"
     assert finding(RULE, curves, context, {"worth": bounce * 1.1}).severity == "info"
+
+
+def test_a_bounce_around_a_course_that_falls_by_more_is_information_once_the_run_is_over() -> None:
+    steps = np.arange(0.0, 1210, 10)
+    noise = 1 + 0.05 * np.random.default_rng(0).normal(size=steps.size)
+    late = np.maximum(steps - 800, 0.0) / 400
+    rate = make_curve("lr", steps, np.full(steps.size, 0.1))
+    for fall, severity in ((0.0, "warning"), (0.2, "info")):
+        level = (1 - fall * late) * noise
+        curves = Curves({"train/loss": make_curve("train/loss", steps, level), "lr": rate})
+        curves = Curves({**curves, "val/loss": make_curve("val/loss", steps, level)})
+        over = Context(num_classes=10, planned_steps=1200, state="finished")
+        found = finding(RULE, curves, over)
+        gain = next(e.value for e in found.evidence if e.name == "gain_at_this_rate")
+        assert (gain == pytest.approx(0.6 * fall, abs=0.04), found.severity) == (True, severity)
+        running = finding(RULE, curves, replace(over, state="running", schedule="constant"))
+        assert running.severity == "warning"
 
 
 def test_less_sure_without_a_rate() -> None:
