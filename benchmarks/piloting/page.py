@@ -145,10 +145,10 @@ second try (the best checkpoint, 0.3 of the rate, a line to zero at the planned 
 checkpoint back, and stops where the finding returns; begins again, at a lower rate, a run that has learnt nothing; and
 leaves alone a plateau that hardly bounces, of which the server's rule has come to inform only.
 
-Tried on half A, and left: landings over 10, 15, 25, 30 and 50 % of the plan, and along 1 - sqrt; second tries at 0.1
-and 0.5 of the rate, from half of the best step, and over 30 % of the plan only; a cut to 0.3 before the line; going
-back to the best checkpoint before the line; judging a plateau from 30 % of the plan on. None was better in more
-configurations without being worse in another. Taken: half of a landing where both losses still fall, for there a
+Tried on half A, and left: landings over 10, 15, 25, 30 and 50 % of the plan; 1 - sqrt in place of each line; second
+tries at 0.1 and 0.5 of the rate, from half of the best step, and over 30 % of the plan only; a cut to 0.3 before the
+line; going back to the best checkpoint before the line; judging a plateau from 30 % of the plan on. None was better in
+more configurations without being worse in another. Taken: half of a landing where both losses still fall, for there a
 fifth of the plan cost 1.6 %.
 
 Better / alike / worse against reduce-on-plateau with early stopping. The other policies' trainings are those of the

@@ -137,6 +137,19 @@ def test_what_it_did_can_be_undone_and_is_not_done_again(
     assert [b'"undone_at_step": 130' in request.body for request in told] == [False, True]
 
 
+def test_an_end_that_was_moved_can_be_moved_back(run: curvewise.Run, found: Callable[..., None]) -> None:
+    pilot = run.autopilot(allow={"continue", "stop"}, hold=1)
+    found(120, finding(*STOP))
+    assert pilot.step(120, timeout_s=5) is not None
+    assert pilot.undo(121) is not None
+    assert (pilot.should_stop, pilot.best_step) == (False, None)
+    found(200, finding(*GO_ON), finding(*STOP))
+    assert pilot.goes_on(200)
+    assert pilot.planned_steps == 300
+    assert pilot.undo(201) is not None
+    assert (pilot.planned_steps, pilot.goes_on(201)) == (200, False)
+
+
 def test_a_resumed_job_does_nothing_twice(run: curvewise.Run, found: Callable[..., None]) -> None:
     pilot = run.autopilot(Optimizer(), allow={"decay_lr", "stop"}, hold=1)
     found(100, finding(*DECAY))

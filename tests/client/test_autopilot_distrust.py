@@ -122,6 +122,32 @@ def test_a_line_is_followed_to_its_end_and_can_be_left(run: curvewise.Run, found
     assert optimizer.lr == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("drawn", [{"steps": "many"}, {"steps": -50.0}, {"steps": math.inf}, {"at_step": None}])
+def test_a_line_that_makes_no_sense_is_a_cut(run: curvewise.Run, found: Found, drawn: dict[str, Any]) -> None:
+    optimizer = Optimizer()
+    pilot = run.autopilot(optimizer, allow={"decay_lr"}, hold=1)
+    found(100, finding(*LINE[:3], {**LINE[3], **drawn}))
+    assert pilot.step(100, timeout_s=5) is not None
+    assert optimizer.lr == pytest.approx(0.01)
+
+
+def test_a_step_or_a_plan_that_is_none_is_left_out(
+    run: curvewise.Run, found: Found, caplog: pytest.LogCaptureFixture
+) -> None:
+    optimizer = Optimizer()
+    pilot = run.autopilot(optimizer, allow={"decay_lr"}, hold=1)
+    found(100, finding(*LINE))
+    pilot.step(100, timeout_s=5)
+    pilot.follow(math.nan)
+    pilot.replan(-3)
+    assert (optimizer.lr, pilot.planned_steps) == (0.1, 200)
+    assert "autopilot() was left out" in caplog.text or "a step is" in caplog.text
+    pilot.follow(150)
+    optimizer.lr = 0.07
+    pilot.replan(400)
+    assert (optimizer.lr, pilot.planned_steps) == (0.07, 400), "it is somebody else's now"
+
+
 def test_a_line_is_let_go_where_somebody_else_sets_the_rate(
     run: curvewise.Run, found: Found, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -187,6 +213,7 @@ def test_a_forked_child_changes_nothing_and_says_nothing(run: curvewise.Run, fou
     found(100, finding(*DECAY))
     if (child := os.fork()) == 0:
         run.log(1, {"train/loss": 1.0})
+        pilot.follow(150)
         os._exit(0 if pilot.step(100, timeout_s=5) is None and optimizer.lr == 0.1 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert pilot.step(100, timeout_s=5) is not None
