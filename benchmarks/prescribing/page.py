@@ -159,9 +159,9 @@ between runs, and not that of the test data.
 _LESSONS = """What half A taught, about the cures but for the two that say so. Limits are the same for all tasks.
 
 - `decay_needed` asked for a tenth of the rate at once: now for a straight line to zero over a fifth of the run's
-  length. What a lower rate still harmed were runs in slow descent. It gains about as much as the loss bounces, and going on at
-  the old rate gains what the late course falls by: where that is more, or the bounce is below 2 %, it is information
-  and no warning any more.
+  length. What a lower rate still harmed were runs in slow descent. It gains about as much as the loss bounces, and
+  going on at the old rate gains what the late course falls by: where that is more, or the bounce is below 2 %, it is
+  information and no warning any more.
 - `exploding` asked for a tenth of the rate, or a third. Now it is divided by as much as the loss climbed, by 10 to 100,
   and by 100 where the loss was gone at once. Too low by ten costs little, too high costs everything.
 - `not_decreasing` sent runs whose rate was far too low to their initialisation, or to a rate lower still where single
