@@ -1,7 +1,7 @@
 """Compare jobs on autopilot with the same jobs under a fixed schedule, under patience, and left alone.
 
     autopilot.py [--draw N] [--configurations N] [--seeds N] [--folder DIR] [--before DIR] [--small]
-                 [--tuned DIR] [--earlier DIR]... [--write] [--json]
+                 [--no-checkpoints] [--bare DIR] [--tuned DIR] [--earlier DIR]... [--write] [--json]
 
 One configuration of each task of prescribing/tasks.py and each kind of piloting/campaign.py is trained from every seed
 under six policies: the client's autopilot, asking a real server at each evaluation; no schedule; half a cosine;
@@ -11,15 +11,16 @@ loss, but for the autopilot where it stopped and named one. What is compared is 
 
 --draw: which of the draws of configurations; on half A of the first the autopilot was changed. --folder: where raw
 results are kept; what is there is not trained again. --before: such a folder, of an earlier state of the autopilot:
-only the autopilot flies again. --tuned: such a folder, of the first draw, whose figures are put below those of this
-one; --earlier: of the first draw as well, as an earlier state of the autopilot flew it, the first state first. --write:
-put the figures into docs/autopilot.md.
+only the autopilot flies again. --no-checkpoints: it is not told how to bring one back. --bare: such a folder, of the
+same draw and without checkpoints; --tuned: of the first draw; --earlier: of the first draw as an earlier state of the
+autopilot flew it, the first state first: their figures are put below. --write: put the figures into docs/autopilot.md.
 """
 
 import argparse
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -41,6 +42,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10, help="of each (default: 10)")
     parser.add_argument("--folder", type=Path, help="where results are kept (default: nowhere)")
     parser.add_argument("--before", type=Path, help="results of an earlier state of the autopilot")
+    parser.add_argument("--no-checkpoints", action="store_true", help="to bring back, for the autopilot")
+    parser.add_argument("--bare", type=Path, help="results of this draw without checkpoints to bring back")
     parser.add_argument("--tuned", type=Path, help="results of the first draw, to stand below")
     parser.add_argument(
         "--earlier", type=Path, action="append", default=[], help="of an earlier autopilot's first draw"
@@ -56,18 +59,23 @@ def main() -> None:
         kept = Kept(arguments.folder or Path(nowhere))
         before = Kept(arguments.before) if arguments.before else None
         with serving(curvewise(), "/readyz") as server:
-            done = conduct(kept, chosen, seeds, server.url, before)
+            done = conduct(kept, chosen, seeds, server.url, before, restores=not arguments.no_checkpoints)
             for _ in track(done, "training", len(chosen), console=Console(stderr=True), transient=True):
                 pass
     figures = summary([kept.records[c.name] for c in chosen])
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return
-    tuned = summary([*Kept(arguments.tuned).records.values()]) if arguments.tuned else None
-    text = page(figures, tuned, [summary([*Kept(folder).records.values()]) for folder in arguments.earlier])
+    bare, tuned = (_kept(folder) if folder else None for folder in (arguments.bare, arguments.tuned))
+    text = page(figures, bare, tuned, [_kept(folder) for folder in arguments.earlier])
     if arguments.write:
         PAGE.write_text(text)
     print(text)
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """The figures of all that a folder holds."""
+    return summary([*Kept(folder).records.values()])
 
 
 if __name__ == "__main__":

@@ -57,17 +57,24 @@ class Kept:
         self.records[record["key"]] = record
 
 
-def conduct(kept: Kept, chosen: Sequence[Configuration], seeds: int, url: str, before: Kept | None) -> Iterator[str]:
-    """Train what is not there yet, and yield its name. before: whose trainings without the autopilot are taken over."""
+def conduct(
+    kept: Kept, chosen: Sequence[Configuration], seeds: int, url: str, before: Kept | None, *, restores: bool = True
+) -> Iterator[str]:
+    """Train what is not there yet, and yield its name. before: whose trainings without the autopilot are taken over.
+
+    restores: whether the autopilot is told how to bring a checkpoint back.
+    """
     for c in chosen:
         if c.name not in kept.records:
             known = before.records.get(c.name) if before else None
             with TemporaryDirectory(prefix="curvewise-spool-", ignore_cleanup_errors=True) as spool:
-                kept.add(compare(c, seeds, url, Path(spool), known))
+                kept.add(compare(c, seeds, url, Path(spool), known, restores=restores))
         yield c.name
 
 
-def compare(c: Configuration, seeds: int, url: str, spool: Path, known: Record | None = None) -> Record:
+def compare(
+    c: Configuration, seeds: int, url: str, spool: Path, known: Record | None = None, *, restores: bool = True
+) -> Record:
     """One configuration: every policy from every seed, as replicas of one training that share nothing.
 
     known: a record whose other flights are taken over; only the autopilot flies again.
@@ -79,7 +86,7 @@ def compare(c: Configuration, seeds: int, url: str, spool: Path, known: Record |
     pilots: list[Policy] = []
     for i, (name, seed) in enumerate(sides):
         if name == AUTOPILOT:
-            go_back = _restorer(trainer, i, passed)
+            go_back = _restorer(trainer, i, passed) if restores else None
             pilots.append(Flown(c, f"{c.name}-{seed}", url, spool, go_back))
         else:
             pilots.append(policies(c.lr, c.updates)[name])

@@ -18,7 +18,9 @@ _WAIT_S = 60.0
 class Flown:
     """A policy that asks. lr: what the autopilot changes. restore: brings the weights of a step back."""
 
-    def __init__(self, c: Configuration, name: str, url: str, spool: Path, restore: Callable[[float], None]) -> None:
+    def __init__(
+        self, c: Configuration, name: str, url: str, spool: Path, restore: Callable[[float], None] | None
+    ) -> None:
         self.lr = c.lr
         self.run = open_run(c, name, url, spool)
         # All have the same number of updates at most: there is nothing to go on to beyond the plan.

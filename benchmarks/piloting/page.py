@@ -1,5 +1,6 @@
 """The figures as docs/autopilot.md."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,11 +9,14 @@ from piloting.summary import FEWER
 
 Figures = Mapping[str, Any]
 UNSURE = 0.05  # a loss that an interval has to leave out, to say that there is none to speak of [relative]
+LEARNT = 0.95  # of a blind guess: what ends above has learnt nothing
 
 
-def page(figures: Figures, tuned: Figures | None = None, earlier: Sequence[Figures] = ()) -> str:
-    """figures: of `summary`. tuned: of the configurations on which the autopilot was made, and earlier: as earlier
-    states of it flew them, the first one first.
+def page(
+    figures: Figures, bare: Figures | None = None, tuned: Figures | None = None, earlier: Sequence[Figures] = ()
+) -> str:
+    """figures: of `summary`. bare: of the same configurations without checkpoints to bring back. tuned: of those on
+    which the autopilot was made, and earlier: as earlier states of it flew them, the first one first.
     """
     head = _INTRODUCTION.format(
         seeds=figures["seeds"],
@@ -23,7 +27,8 @@ def page(figures: Figures, tuned: Figures | None = None, earlier: Sequence[Figur
         short=SHORT_PATIENCE,
         fewer=FEWER,
     )
-    parts = [head, _section("Against reduce-on-plateau with early stopping", figures), _by_configuration(figures)]
+    parts = [head, _section("Against reduce-on-plateau with early stopping", figures)]
+    parts += [*([_without_checkpoints(bare)] if bare else []), _by_configuration(figures)]
     if tuned:
         parts += [_TUNED, _section("On the configurations that it was made on", tuned), _by_configuration(tuned)]
         parts.append(_changes([*earlier, tuned]))
@@ -49,7 +54,31 @@ def _target(figures: Figures) -> str:
         f"- The mean test loss is lower in {below}, noise aside; the mean difference of all is "
         f"{figures['against'][OPPONENT]['mean']:+.1%}.\n"
         f"- In {unsure} the interval reaches beyond {UNSURE:+.0%}: there {figures['seeds']} seeds do not show that "
-        "nothing is lost.\n"
+        "nothing is lost.\n" + _learnt(figures)
+    )
+
+
+def _learnt(figures: Figures) -> str:
+    """The same count without those that were lost or hopeless under the policy beside it."""
+    each = figures["configurations"]
+    learnt = [one for one in each if one["policies"][OPPONENT]["test"] < LEARNT * one["blind"]]
+    counts = Counter(one["against"][OPPONENT]["verdict"] for one in learnt)
+    return (
+        f"- In {len(each) - len(learnt)} the policy beside it ended within {1 - LEARNT:.0%} of a blind guess or above: "
+        f"blown up, or nothing learnt that carries over. Of the other {len(learnt)}, better in {counts['better']}, "
+        f"alike in {counts['alike']}, worse in {counts['worse']}.\n"
+    )
+
+
+def _without_checkpoints(bare: Figures) -> str:
+    counted = bare["against"][OPPONENT]
+    worse = [one["name"] for one in bare["configurations"] if one["against"][OPPONENT]["verdict"] == "worse"]
+    return (
+        "### Without a checkpoint to bring back\n\nThe same configurations and seeds, the autopilot not told how: "
+        "{better} better, {alike} alike, {worse} worse".format(**counted["all"])
+        + (f" ({', '.join(worse)})" if worse else "")
+        + f"; mean difference {counted['mean']:+.1%}, {bare['updates'][AUTOPILOT]:.0%} of the updates. By loss and "
+        + "updates: {better} better, {alike} alike, {worse} worse.\n".format(**counted["all_both"])
     )
 
 
@@ -105,7 +134,8 @@ def _changes(states: Sequence[Figures]) -> str:
 
 _INTRODUCTION = """# Is a job better off on autopilot?
 
-Written by `python benchmarks/autopilot.py --draw 2 --tuned DIR --earlier DIR … --write`; every figure is of a training.
+Written by `python benchmarks/autopilot.py --draw 2 --bare DIR --tuned DIR --earlier DIR … --write`; every figure
+is of a training.
 
 The client's autopilot (`run.autopilot`, allowed `decay_lr`, `lower_lr`, `stop` and `continue`, told how to bring a
 checkpoint back, everything else by default) asks a real server for a diagnosis at each of forty evaluations and does

@@ -52,6 +52,7 @@ def _of_configuration(record: Record) -> Figures:
         "kind": c.spoiled,
         "half": "A" if c.task in halves()[0] else "B",
         "seeds": len(flown),
+        "blind": blind,
         "policies": {name: _of_policy(flights, c, blind) for name, flights in by_policy.items()},
         "against": {name: _against(flown, flights, blind) for name, flights in by_policy.items() if name != AUTOPILOT},
         "acts": [act["action"] for flight in flown for act in flight["acts"]],
