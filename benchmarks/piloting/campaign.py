@@ -19,8 +19,8 @@ from prescribing.training import Checkpoint, Trainer, evaluation_steps
 
 Record = dict[str, Any]
 EVALUATIONS, TRAIN_POINTS = 40, 150
-# The second was drawn when the autopilot was what it is: nobody had looked at anything of it before.
-DRAWN_SEEDS = {1: 20_261_128, 2: 20_261_129}
+# The last was drawn when the autopilot was what it is: nobody had looked at anything of it before.
+DRAWN_SEEDS = {1: 20_261_128, 2: 20_261_129, 3: 20_261_130}
 KINDS = ("sane", "high constant rate", "little data")
 
 

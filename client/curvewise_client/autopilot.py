@@ -44,9 +44,9 @@ class Autopilot(Controls):
     Each finding is acted on once, but for that second try, undone or not. Several processes that train one model need
     one answer: there it does nothing, with a warning; nor does it in a forked child.
 
-    should_stop: whether it was advised to stop, and that is allowed. best_step: which checkpoint to keep then; None
-    where no finding says, and the one with the lowest val loss is. planned_steps: where the training ends now; None
-    where that is not known. acts: what it did.
+    should_stop: whether it was advised to stop, and that is allowed. best_step: which checkpoint to keep then, the best
+    evaluation of the finding; None where none says, and after a run has diverged: then it is the one with the lowest val
+    loss. planned_steps: where the training ends now; None where that is not known. acts: what it did.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Autopilot(Controls):
             return self._go_on(step, advice, found)
         if advice.code != DIVERGED and self._may_try_again(step):
             return self._try_again(step, advice, found)
-        return self._stop(step, advice, found)
+        return self._stop(step, advice, found, diagnosis)
 
     def _lands(self, step: float) -> Act | None:
         """At the end of the plan, where it is allowed, no finding has brought the rate down, and diagnoses come in."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from curvewise_client import landing as landings
 from curvewise_client.advice import Advice, Diagnosis
 from curvewise_client.courses import length_of
-from curvewise_client.orders import OF_RATE, best_step_in
+from curvewise_client.orders import OF_RATE, best_step_in, onset_in
 from curvewise_client.rates import Rate
 from curvewise_client.steering import Steering
 from curvewise_client.values import Unusable, number, step_number
@@ -160,13 +160,16 @@ class Controls:
         text = f"Goes on to step {after:.10g}, {after - step:.10g} further than planned."
         return self._done(step, advice, text, before)
 
-    def _stop(self, step: float, advice: Advice, best_step: float) -> Act:
-        # What noise cannot tell from the best may be of before the second try, which was made to get below that.
+    def _stop(self, step: float, advice: Advice, best_step: float, diagnosis: Diagnosis) -> Act:
+        """Name the best evaluation: the advice names the earliest that noise cannot tell from it, which cost more.
+
+        What diverged may have been on its way for long before it was seen: there the lowest val loss has to say.
+        """
         self.should_stop = True
-        self.best_step = best_step if self._tried_again is None or best_step > self._tried_again else None
-        kept = "that of the lowest val loss" if self.best_step is None else f"of step {best_step:.10g}"
-        if self.best_step is not None:
-            self._go_back(best_step)
+        onset = onset_in(diagnosis, advice.code, step)
+        self.best_step = None if advice.code == DIVERGED else best_step if onset is None else onset
+        kept = "that of the lowest val loss" if self.best_step is None else f"of step {self.best_step:.10g}"
+        self._go_back(best_step if self.best_step is None else self.best_step)
         self._settled.add(advice.code)
         return self._done(step, advice, f"Stopped; the checkpoint to keep is {kept}.", None)
 

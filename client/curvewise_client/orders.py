@@ -37,3 +37,13 @@ def best_step_in(diagnosis: Diagnosis, code: str, step: float) -> float:
     said = [one for one in advice_in(diagnosis) if one.code == code and one.action == "stop"]
     steps = [found for one in said if (found := order(one, step)) is not None]
     return steps[0] if steps else 0.0
+
+
+def onset_in(diagnosis: Diagnosis, code: str, step: float) -> float | None:
+    """From where on the finding of this code shows, which for a climb of val is its best evaluation; None of none."""
+    verdicts = [one for one in diagnosis.get("verdicts") or () if isinstance(one, dict) and one.get("code") == code]
+    try:
+        found = number(verdicts[0].get("onset_step")) if verdicts else -1.0
+    except Unusable:
+        return None
+    return found if 0 <= found <= step else None
