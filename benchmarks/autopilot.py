@@ -1,7 +1,7 @@
 """Compare jobs on autopilot with the same jobs under a fixed schedule, under patience, and left alone.
 
     autopilot.py [--draw N] [--configurations N] [--seeds N] [--folder DIR] [--before DIR] [--small]
-                 [--no-checkpoints] [--bare DIR] [--tuned DIR] [--earlier DIR]... [--write] [--json]
+                 [--no-checkpoints] [--bare DIR] [--earlier NAME=DIR]... [--write] [--json]
 
 One configuration of each task of prescribing/tasks.py and each kind of piloting/campaign.py is trained from every seed
 under six policies: the client's autopilot, asking a real server at each evaluation; no schedule; half a cosine;
@@ -12,8 +12,8 @@ loss, but for the autopilot where it stopped and named one. What is compared is 
 --draw: which of the draws of configurations; on half A of the first the autopilot was changed. --folder: where raw
 results are kept; what is there is not trained again. --before: such a folder, of an earlier state of the autopilot:
 only the autopilot flies again. --no-checkpoints: it is not told how to bring one back. --bare: such a folder, of the
-same draw and without checkpoints; --tuned: of the first draw; --earlier: of the first draw as an earlier state of the
-autopilot flew it, the first state first: their figures are put below. --write: put the figures into docs/autopilot.md.
+same draw and without checkpoints; --earlier: what an earlier state of the autopilot flew, under that name, the first
+state first: their figures are put below. --write: put the figures into docs/autopilot.md.
 """
 
 import argparse
@@ -44,10 +44,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="results of an earlier state of the autopilot")
     parser.add_argument("--no-checkpoints", action="store_true", help="to bring back, for the autopilot")
     parser.add_argument("--bare", type=Path, help="results of this draw without checkpoints to bring back")
-    parser.add_argument("--tuned", type=Path, help="results of the first draw, to stand below")
-    parser.add_argument(
-        "--earlier", type=Path, action="append", default=[], help="of an earlier autopilot's first draw"
-    )
+    parser.add_argument("--earlier", metavar="NAME=DIR", action="append", default=[], help="of an earlier autopilot")
     parser.add_argument("--small", action="store_true", help=f"{SMALL_SEEDS} seeds of one short run")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -66,8 +63,8 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return
-    bare, tuned = (_kept(folder) if folder else None for folder in (arguments.bare, arguments.tuned))
-    text = page(figures, bare, tuned, [_kept(folder) for folder in arguments.earlier])
+    states = {name: _kept(Path(folder)) for name, _, folder in (one.rpartition("=") for one in arguments.earlier)}
+    text = page(figures, _kept(arguments.bare) if arguments.bare else None, states)
     if arguments.write:
         PAGE.write_text(text)
     print(text)

@@ -45,8 +45,8 @@ class Autopilot(Controls):
     one answer: there it does nothing, with a warning; nor does it in a forked child.
 
     should_stop: whether it was advised to stop, and that is allowed. best_step: which checkpoint to keep then, the best
-    evaluation of the finding; None where none says, and after a run has diverged: then it is the one with the lowest val
-    loss. planned_steps: where the training ends now; None where that is not known. acts: what it did.
+    evaluation of the finding; None where none says, and where the run diverged: then that of the lowest val loss.
+    planned_steps: where the training ends now; None where that is not known. acts: what it did.
     """
 
     def __init__(
