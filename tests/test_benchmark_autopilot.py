@@ -104,6 +104,6 @@ def test_a_small_comparison_flies_keeps_and_writes(tmp_path: Path) -> None:
     assert by_policy["no schedule", 0]["val"] != by_policy["no schedule", 1]["val"]
     text = page(figures, figures, {"first": figures, "second": figures})
     assert "Never worse beyond noise" in text
-    assert sum(line.startswith(("| first | 1 |", "| second | 1 |")) for line in text.splitlines()) == 2
+    assert sum(line.startswith(("| first | 1 |", "| second | 1 |", "| today")) for line in text.splitlines()) == 3
     assert "What was changed" not in page(figures)
     assert "Without a checkpoint" in text

@@ -27,7 +27,7 @@ def page(figures: Figures, bare: Figures | None = None, earlier: Mapping[str, Fi
     )
     parts = [head, _target(figures), _against(figures), _did(figures)]
     parts += [*([_without_checkpoints(bare)] if bare else []), _by_configuration(figures)]
-    return "\n".join([*parts, *([_changes(earlier)] if earlier else []), _LIMITS])
+    return "\n".join([*parts, *([_changes({**earlier, "today's, above": figures})] if earlier else []), _LIMITS])
 
 
 def _target(figures: Figures) -> str:
@@ -185,6 +185,7 @@ _LIMITS = """## What this does not show
 Trainings of a few hundred updates of small networks, on CPUs; eight tasks are few. Alike is not the same: at rates that
 are far too high a seed decides whether a run recovers, and ten seeds leave room for a loss there. The autopilot is told
 how long the run is to be, and so is the cosine; patience needs no plan. It is told how to bring a checkpoint back as
-well: a job that cannot has neither second tries nor new beginnings. It saves few updates: where early stopping ends a
+well: a job that cannot has neither second tries nor new beginnings. Where a plan ends while the loss still falls
+steeply, a landing costs, half as long or not. The autopilot saves few updates: where early stopping ends a
 run, a second try goes on, and a rate that comes down to zero at the end of the plan needs the plan.
 """
