@@ -17,8 +17,10 @@ the folder to compare half B, or C, with. --write: put the figures into docs/pre
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -72,7 +74,7 @@ def main() -> None:
                 pass
         names = [c.name for c in chosen]
         figures = summary(kept, names, form)
-        before = summary(Kept(kept.folder, arguments.before), names, form) if arguments.before else None
+        before = _earlier(kept.folder, arguments.before, names, form) if arguments.before else None
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return
@@ -81,6 +83,12 @@ def main() -> None:
     if arguments.write:
         file.write_text(text)
     print(text)
+
+
+def _earlier(folder: Path, label: str, names: Sequence[str], form: str) -> dict[str, Any]:
+    """The figures by the diagnoses of that label, of the runs that it has."""
+    kept = Kept(folder, label)
+    return summary(kept, [name for name in names if name in kept.diagnoses], form)
 
 
 def _chosen(form: str, count: int, seed: int, half: str | None) -> list[Configuration]:
