@@ -167,7 +167,7 @@ _CHANGES = """## What was changed
    rule has come to inform only. It was made on half A of draw 1 and on 36 more configurations of the tasks of half A;
    half B it flew once. Draw 2 was nobody's before it was flown.
 4. On draw 2 without checkpoints to bring back the third was worse in eight. In six of them for one reason: it kept
-   the checkpoint that the advice names, the earliest that noise cannot tell from the best. So the fourth, today's,
+   the checkpoint that the advice named then, the earliest that noise cannot tell from the best. So the fourth, today's,
    names the best evaluation, and none where a run diverged. Draw 2 was looked at for that; what is above is of draw 3.
 
 Tried on half A, and left: landings over 10, 15, 25, 30 and 50 % of the plan; 1 - sqrt in place of each line; second

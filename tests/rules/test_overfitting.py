@@ -38,7 +38,7 @@ def test_best_step_is_where_val_turned() -> None:
         val = curves["val/loss"]
         found = finding(RULE, curves, context)
         kept = float(found.recommendations[0].args["best_step"])
-        assert 0.05 * val.steps[-1] < kept <= found.onset_step  # the earliest of those as good, within noise
+        assert 0.05 * val.steps[-1] < kept == found.onset_step
         assert val.values[val.steps == kept][0] < val.values.min() * 1.1
         at_best = val.values[val.steps == found.onset_step][0]
         assert at_best < val.values.min() * 1.1
