@@ -75,7 +75,7 @@ Done = tuple[str, list[Record], list[Record], list[Record]]
 
 def treatment_key(name: str, action: str, args: dict[str, Any]) -> str:
     """What tells a treatment from others: args that only inform, such as an expected gain, do not."""
-    informing = {"expected_gain", "gain_low", "gain_high"}
+    informing = {"expected_gain", "gain_low", "gain_high", "earliest_step"}
     if args.get("kind") == "constant":  # the same as the factor says
         informing |= {"kind", "lr"}
     return json.dumps([name, action, {k: v for k, v in sorted(args.items()) if k not in informing}])

@@ -181,7 +181,7 @@ class Autopilot(Controls):
             return self._go_on(step, advice, found)
         if advice.code != DIVERGED and self._may_try_again(step):
             return self._try_again(step, advice, found)
-        return self._stop(step, advice, found, diagnosis)
+        return self._stop(step, advice, found)
 
     def _lands(self, step: float) -> Act | None:
         """At the end of the plan, where it is allowed, no finding has brought the rate down, and diagnoses come in."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from curvewise_client import landing as landings
 from curvewise_client.advice import Advice, Diagnosis
 from curvewise_client.courses import length_of
-from curvewise_client.orders import OF_RATE, best_step_in, onset_in
+from curvewise_client.orders import OF_RATE, best_step_in, earliest_in
 from curvewise_client.rates import Rate
 from curvewise_client.steering import Steering
 from curvewise_client.values import Unusable, number, step_number
@@ -135,14 +135,15 @@ class Controls:
         return self._done(step, advice, text, before)
 
     def _try_again(self, step: float, advice: Advice, best_step: float) -> Act | None:
-        """From the best checkpoint at a lower rate: less noise in the weights, and smaller steps overfit later."""
+        """From a checkpoint as good as the best at a lower rate: less noise, and smaller steps overfit later."""
         assert self._steering is not None  # noqa: S101 - `_may_try_again` asked
-        if not self._go_back(best_step):
+        back_to = earliest_in(advice, best_step)
+        if not self._go_back(back_to):
             return None
         self._tried_again = step
         before, after = self._steering.cut(SECOND_TRY)
-        args: dict[str, Any] = {"at_step": step, "factor": SECOND_TRY, "best_step": best_step}
-        text = f"Went back to the checkpoint of step {best_step:.10g} and changed the learning rate from {before:.4g} "
+        args: dict[str, Any] = {"at_step": step, "factor": SECOND_TRY, "best_step": back_to}
+        text = f"Went back to the checkpoint of step {back_to:.10g} and changed the learning rate from {before:.4g} "
         text += f"to {after:.4g}"
         if self.planned_steps is not None and not self._steering.scheduled:
             length = self.planned_steps - step
@@ -160,16 +161,12 @@ class Controls:
         text = f"Goes on to step {after:.10g}, {after - step:.10g} further than planned."
         return self._done(step, advice, text, before)
 
-    def _stop(self, step: float, advice: Advice, best_step: float, diagnosis: Diagnosis) -> Act:
-        """Name the best evaluation: the advice names the earliest that noise cannot tell from it, which cost more.
-
-        What diverged may have been on its way for long before it was seen: there the lowest val loss has to say.
-        """
+    def _stop(self, step: float, advice: Advice, best_step: float) -> Act:
+        # What diverged may have been on its way for long before it was seen: there the lowest val loss has to say.
         self.should_stop = True
-        onset = onset_in(diagnosis, advice.code, step)
-        self.best_step = None if advice.code == DIVERGED else best_step if onset is None else onset
-        kept = "that of the lowest val loss" if self.best_step is None else f"of step {self.best_step:.10g}"
-        self._go_back(best_step if self.best_step is None else self.best_step)
+        self.best_step = None if advice.code == DIVERGED else best_step
+        kept = "that of the lowest val loss" if self.best_step is None else f"of step {best_step:.10g}"
+        self._go_back(best_step)
         self._settled.add(advice.code)
         return self._done(step, advice, f"Stopped; the checkpoint to keep is {kept}.", None)
 

@@ -39,11 +39,10 @@ def best_step_in(diagnosis: Diagnosis, code: str, step: float) -> float:
     return steps[0] if steps else 0.0
 
 
-def onset_in(diagnosis: Diagnosis, code: str, step: float) -> float | None:
-    """From where on the finding of this code shows, which for a climb of val is its best evaluation; None of none."""
-    verdicts = [one for one in diagnosis.get("verdicts") or () if isinstance(one, dict) and one.get("code") == code]
+def earliest_in(advice: Advice, best_step: float) -> float:
+    """The first checkpoint that noise cannot tell from the best, where the advice names one that is not after it."""
     try:
-        found = number(verdicts[0].get("onset_step")) if verdicts else -1.0
+        found = number(advice.args.get("earliest_step"))
     except Unusable:
-        return None
-    return found if 0 <= found <= step else None
+        return best_step
+    return found if 0 <= found <= best_step else best_step

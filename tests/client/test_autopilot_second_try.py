@@ -15,35 +15,35 @@ Found = Callable[..., None]
 BOTH = {"decay_lr", "stop"}
 
 
-def stop_at(best_step: float, **other: object) -> dict[str, object]:
-    return finding(*STOP[:3], {"best_step": best_step}, **other)
+def stop_at(best_step: float, earliest_step: object = None) -> dict[str, object]:
+    return finding(*STOP[:3], {"best_step": best_step, "earliest_step": earliest_step})
 
 
 @pytest.mark.parametrize(
-    ("onset", "kept"), [(130.0, 130.0), (None, 120.0), ("far", 120.0), (151.0, 120.0), (float("nan"), 120.0)]
+    ("earliest", "back_to"), [(40.0, 40.0), (None, 60.0), ("far", 60.0), (61.0, 60.0), (float("nan"), 60.0)]
 )
 def test_advice_to_stop_is_tried_again_once_and_then_taken(
-    run: curvewise.Run, judging: tuple[Stub, Found], onset: object, kept: float
+    run: curvewise.Run, judging: tuple[Stub, Found], earliest: object, back_to: float
 ) -> None:
     serving, found = judging
     optimizer, restored = Optimizer(), list[float]()
     pilot = run.autopilot(optimizer, allow=BOTH, hold=1, restore=restored.append)  # 200 steps are planned
-    found(100, stop_at(60))
+    found(100, stop_at(60, earliest))
     act = pilot.step(100, timeout_s=5)
     assert act is not None
     assert act.text == (
-        "Went back to the checkpoint of step 60 and changed the learning rate from 0.1 to 0.03, "
+        f"Went back to the checkpoint of step {back_to:g} and changed the learning rate from 0.1 to 0.03, "
         "from there to zero over 100 steps."
     )
-    assert (restored, optimizer.lr, pilot.should_stop) == ([60.0], pytest.approx(0.03), False)
+    assert (restored, optimizer.lr, pilot.should_stop) == ([back_to], pytest.approx(0.03), False)
     found(110, stop_at(100))
     assert pilot.step(110, timeout_s=5) is None, "the rate was changed ten steps ago"
     pilot.follow(150)
     assert optimizer.lr == pytest.approx(0.015)
-    found(150, stop_at(120, onset_step=onset))
+    found(150, stop_at(120, 110.0))
     assert pilot.step(150, timeout_s=5) is not None
-    assert (pilot.should_stop, pilot.best_step) == (True, kept)
-    assert restored == [60.0, kept], "the best evaluation, not the earliest like it"
+    assert (pilot.should_stop, pilot.best_step) == (True, 120.0)
+    assert restored == [back_to, 120.0], "the best evaluation, not the earliest like it"
     assert run.flush()
     told = [request.path.rpartition("/")[2] for request in serving.requests if "/actions/" in request.path]
     assert told == ["autopilot-CW005-decay_lr-100", "autopilot-CW005-stop-150"]
