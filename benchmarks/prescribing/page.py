@@ -176,16 +176,15 @@ _LESSONS = """What half A taught, about the cures but for the two that say so. L
   the same end from another initialisation, for there was nothing wrong with theirs.
 - Some findings follow from another, and then it is that one's cure that helps: an explosion or a poor fit from a wrong
   start, a bounce or overfitting where nothing was learnt, a climb of validation loss at a rate too high to settle.
-
 - `overfitting` named the earliest checkpoint that noise cannot tell from the best: now the best one.
 
-Half B was drawn four times, and each draw was looked at. A first one (`--seed 1`, six seeds a side), judged by the rules
-of then, showed 65 % helped and 8 % harmed. By the rules as they are, 89 % (81 % to 94 %) of 85 warnings and errors
-helped and 1 % harmed on the second (`--seed 2`), 75 % (63 % to 83 %) of 71 and 6 % on the third (`--seed 3`), whose half
-A taught when a lower rate is worth a warning. The fourth (`--seed 4`) was drawn after that; only the checkpoint of
-`overfitting` was changed since, by half A, which moved no count of half B. The last three together: 85 % (80 % to 89 %)
-of 245 helped, 87 % (82 % to 91 %) beat the control, 2 % (1 % to 5 %) harmed; by the rules before half A taught them 56 %
-of 311 helped and 17 % harmed. So harm is below its target, and help is short of its own.
+Half B was drawn four times, and each draw was looked at. A first one (`--seed 1`, six seeds a side), judged by the
+rules of then, showed 65 % helped and 8 % harmed. By the rules as they are, 89 % (81 % to 94 %) of 85 warnings and
+errors helped and 1 % harmed on the second (`--seed 2`), 75 % (63 % to 83 %) of 71 and 6 % on the third (`--seed 3`),
+whose half A taught when a lower rate is worth a warning. The fourth (`--seed 4`) was drawn after that; only the
+checkpoint of `overfitting` was changed since, by half A, which moved no count of half B. The last three together: 85 %
+(80 % to 89 %) of 245 helped, 87 % (82 % to 91 %) beat the control, 2 % (1 % to 5 %) harmed; by the rules before half A
+taught them 56 % of 311 helped and 17 % harmed. So harm is below its target, and help is short of its own.
 
 Tried and left: to call a wrong start mere information where the run was soon back at a blind guess. On half A it looked
 right, on other labelled runs it was not: there such starts ended in a far worse loss.
