@@ -1,5 +1,6 @@
 """Templates to pages: the one environment, the words it knows, and the headers that every page carries."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from urllib.parse import quote, urlencode
@@ -7,6 +8,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from app.pages.sessions import COOKIE
 from app.pages.static_files import static_path
@@ -23,6 +25,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "same-origin",  # with none at all, forms of our own would come from the origin `null`
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+_CODE = re.compile("`([^`]+)`")
 
 
 def page(request: Request, template: str, *, status: int = 200, here: str = "", **content: object) -> HTMLResponse:
@@ -53,6 +57,7 @@ def _environment() -> Environment:
         "step": words.step,
         "confidence": words.confidence,
         "counted": lambda n, word: f"{n:,} {word}{'' if n == 1 else 's'}",
+        "coded": coded,
         "part": part,
         "query": query,
         "sentence": sentence,
@@ -65,6 +70,11 @@ def _environment() -> Environment:
 def in_session(request: Request) -> bool:
     """Whether somebody has signed in: then they may sign out."""
     return COOKIE in request.cookies
+
+
+def coded(text: str) -> Markup:
+    """Text in which what stands between backticks is code, whatever it contains."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def part(name: str) -> str:

@@ -115,16 +115,24 @@ def _held(steps: FloatArray, values: FloatArray, rests: bool, planned_steps: flo
 def _cuts(steps: FloatArray, values: FloatArray, firsts: IntArray) -> Fit | None:
     """Levels with sudden cuts between them; None when a change is gentle, a rise, or as frequent as the points.
 
+    Three or more of one size at neighbouring points are a line, logged now and then, down from a rate that was held.
+
     firsts: where each level begins [levels].
     """
     at, kept = steps[firsts], values[firsts]
     factors = kept[1:] / np.maximum(kept[:-1], SAME_LEVEL)
-    if 2 * factors.size > steps.size - 1 or factors.max() > GENTLEST_CUT:
+    if 2 * factors.size > steps.size - 1 or factors.max() > GENTLEST_CUT or _is_line(firsts, kept):
         return None
     drops = tuple(RateDrop(float(step), float(factor)) for step, factor in zip(at[1:], factors, strict=True))
     course = partial(levels, begins=np.append(-math.inf, at[1:]), values=kept)
     kind: Kind = "reduce_on_plateau" if _is_irregular(at, factors, float(np.diff(steps).max())) else "step"
     return Fit(kind, course, None, rms(course(steps) - values), drops)
+
+
+def _is_line(firsts: IntArray, kept: FloatArray) -> bool:
+    """Whether the levels after the first two lie on a falling line, a point each; the line may begin between points."""
+    falls = -np.diff(kept)[1:]
+    return kept.size >= 4 and int(np.diff(firsts)[1:].max()) == 1 and float(np.ptp(falls)) <= 0.1 * float(falls.max())
 
 
 def _is_irregular(begins: FloatArray, factors: FloatArray, spacing: float) -> bool:

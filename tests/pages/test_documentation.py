@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from app.api.app import create_app
 from app.pages.documentation import kind
+from app.pages.render import coded
 from app.settings import Settings
 from tests.pages.looking import Logged, Watched
 
@@ -33,6 +34,10 @@ def test_nothing_of_it_is_fetched_from_elsewhere(logged: Logged) -> None:
     assert "script-src 'self'" in reply.headers["Content-Security-Policy"]
     assert "//cdn" not in reply.text
     assert logged.client.get("/docs/oauth2-redirect").status_code == 404
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_else_is_markup() -> None:
+    assert coded("as `NaN` & <b>`<i>`</b>") == "as <code>NaN</code> &amp; &lt;b&gt;<code>&lt;i&gt;</code>&lt;/b&gt;"
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,15 @@ def test_cuts_are_where_they_were_logged() -> None:
     assert schedule.warmup_end == 101
 
 
+def test_a_line_that_was_logged_a_few_times_is_no_staircase() -> None:
+    steps = np.arange(0.0, 1001, 20)
+    for begin in (900.0, 893.0):
+        held = np.clip((1000 - steps) / (1000 - begin), 0.0, 1.0)
+        found = recognise(make_curve("lr", steps, 0.1 * held), 1000.0)
+        assert found is not None
+        assert (found.kind in ("warmup_stable_decay", "unknown"), found.drops) == (True, ()), "few points may not tell"
+
+
 def test_a_fall_ends_where_it_would_reach_zero_or_its_floor() -> None:
     assert recognised(log(cosine, through=0.4)).horizon == pytest.approx(1001, rel=0.01)
     assert recognised(log(lambda x: 1 - x, through=0.4)).horizon == pytest.approx(1001, rel=1e-6)

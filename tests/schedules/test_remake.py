@@ -82,7 +82,8 @@ def test_what_has_one_explanation_is_made_again(made: tuple[str, Parameters]) ->
     rate = logged(kind, p)
     found = remade(rate)
     assert found is not None
-    assert rms((course(found.kind, rate.steps, found.parameters) - rate.values) / p.lr) < 1e-3
+    # A floor of less than a hundredth may go untold.
+    assert rms((course(found.kind, rate.steps, found.parameters) - rate.values) / p.lr) < NEAR_ENOUGH
     # A decay at every step is both a step and an exponential.
     assert found.kind == kind or (kind, found.kind) == ("exponential", "step")
 
