@@ -78,7 +78,8 @@ def test_it_agrees_with_the_diagnosis(client: httpx.Client, run: str) -> None:
     diagnosis = client.get(f"{run}/diagnosis").json()
     (overfitting,) = [v for v in diagnosis["verdicts"] if v["rule"] == "overfitting"]
     keep = client.get(f"{run}/checkpoints").json()["keep"]
-    assert overfitting["recommendations"][0]["args"]["best_step"] == keep["step"]
+    args = overfitting["recommendations"][0]["args"]
+    assert (args["earliest_step"], args["best_step"]) == (keep["step"], keep["best_step"])
     assert overfitting["onset_step"] == keep["best_step"]
 
 

@@ -32,7 +32,8 @@ def test_a_run_shows_its_findings_first_each_with_a_gain_and_an_action_to_copy(d
     expect(finding).to_contain_text("Keep the checkpoint of step 250.")
     finding.get_by_role("button", name="Copy").click()
     expect(finding.get_by_role("button", name="Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == '{"action": "stop", "args": {"best_step": 250}}'
+    said = '{"action": "stop", "args": {"best_step": 250, "earliest_step": 250}}'
+    assert page.evaluate("navigator.clipboard.readText()") == said
     finding.get_by_text("Evidence").first.click()
     rise = finding.get_by_role("row", name=re.compile("^val rise [0-9]"))
     expect(rise).to_contain_text("0.06")  # its limit
