@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from app.rules.verdict import Finding, Recommendation, Verdict
+from app.rules.verdict import Finding, Verdict
 
 # Effect -> causes, the nearest first. Weights that begin far too large blow a run up or leave it poor, and what threw a
 # run off its start makes it look flat or poor; a rate that was cut too early leaves the loss high with no gap. Where
@@ -39,21 +39,17 @@ def _never_raising(finding: Finding) -> Finding:
 
 
 def _linked(finding: Finding, findings: Mapping[str, Finding]) -> Finding:
+    """With its cause named, and that one's cure before its own where it has to be cured first."""
     cause = _cause(finding, findings)
     if cause is None:
         return finding
-    return replace(finding, caused_by=cause.code, recommendations=_advice(finding, findings))
+    advice = finding.recommendations
+    if cause.code in CURED_FIRST:
+        first = _linked(cause, findings).recommendations[0]
+        advice = (first, *(own for own in advice if (own.action, own.args) != (first.action, first.args)))
+    return replace(finding, caused_by=cause.code, recommendations=advice)
 
 
 def _cause(finding: Finding, findings: Mapping[str, Finding]) -> Finding | None:
     found = [findings[code] for code in CAUSES.get(finding.code, ()) if code in findings]
     return next((cause for cause in found if cause.severity != "info"), None)
-
-
-def _advice(finding: Finding, findings: Mapping[str, Finding]) -> tuple[Recommendation, ...]:
-    """Its own, after that of a cause that has to be cured first."""
-    cause = _cause(finding, findings)
-    if cause is None or cause.code not in CURED_FIRST:
-        return finding.recommendations
-    first = _advice(cause, findings)[0]
-    return (first, *(own for own in finding.recommendations if (own.action, own.args) != (first.action, first.args)))

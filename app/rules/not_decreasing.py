@@ -101,9 +101,10 @@ def check(view: View, context: Context, params: NotDecreasingParams) -> Finding 
 def _start(view: View, context: Context) -> float:
     """What it began with: a blind guess where that is known, else as it was seen."""
     level = starting_level(view.train, context.num_classes)
+    if context.num_classes:
+        return level
     initial = initial_loss(view.train, view.val, view.pair, averaged=context.averaged)
-    seen = context.num_classes is None and initial is not None and initial.observed
-    return max(level, initial.value) if seen and initial else level
+    return max(level, initial.value) if initial and initial.observed else level
 
 
 def _not_yet(view: View, context: Context) -> str | None:
