@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.stub import Answer, Request, stub
-from tests.client.test_frameworks import advising, job, told
+from tests.client.test_frameworks import LINEAR_IN_LIGHTNING, advising, job, told
 from tests.frameworks import needed
 
 
@@ -51,34 +51,17 @@ def test_lightning_lands(project: str, spool: Path) -> None:
     with stub(content) as serving:
         out = job(
             """
-            import warnings
-            import lightning
-            import torch
-            warnings.simplefilter("ignore")
-            class Linear(lightning.LightningModule):
-                def __init__(self):
-                    super().__init__()
-                    self.layer = torch.nn.Linear(8, 3)
-                def training_step(self, batch, _):
-                    loss = torch.nn.functional.cross_entropy(self.layer(batch[0]), batch[1])
-                    self.log("train/loss", loss, on_step=False, on_epoch=True)
-                    return loss
+            class Watched(Linear):
                 def on_train_batch_end(self, *_):
                     rates.append(self.optimizers().param_groups[0]["lr"])
                 def configure_optimizers(self):
                     return torch.optim.SGD(self.parameters(), lr=0.1)
             rates = []
-            flown = curvewise.lightning.FlyByAutopilot(run, allow={"decay_lr"}, timeout_s=20, landing=0.5)
-            trainer = lightning.Trainer(
-                max_epochs=4, logger=curvewise.lightning.CurvewiseLogger(run), callbacks=[flown], accelerator="cpu",
-                enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
-            )
-            held = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
-            trainer.fit(Linear(), torch.utils.data.DataLoader(held, batch_size=64))
+            fit(Watched(), curvewise.lightning.FlyByAutopilot(run, allow={"decay_lr"}, timeout_s=20, landing=0.5))
             print(*rates)
             run.finish()
             """,
-            project, serving.url, spool,
+            project, serving.url, spool, before=LINEAR_IN_LIGHTNING,
         )  # fmt: skip
     rates = [float(rate) for rate in out.strip().splitlines()[-1].split()]
     assert rates == pytest.approx([*[0.1] * 8, *(0.1 * left / 8 for left in (7, 6, 5, 4, 3, 2, 1, 1))])

@@ -24,13 +24,36 @@ rng = np.random.default_rng(0)
 x, y = rng.normal(size=(256, 8)).astype("float32"), rng.integers(0, 3, 256)
 x[np.arange(256), y] += 2.0
 """
+# A module, and four epochs of four batches each with one callback.
+LINEAR_IN_LIGHTNING = """
+import warnings
+import lightning
+import torch
+warnings.simplefilter("ignore")
+class Linear(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(8, 3)
+    def training_step(self, batch, _):
+        loss = torch.nn.functional.cross_entropy(self.layer(batch[0]), batch[1])
+        self.log("train/loss", loss, on_step=False, on_epoch=True)
+        return loss
+def fit(module, callback):
+    trainer = lightning.Trainer(
+        max_epochs=4, logger=curvewise.lightning.CurvewiseLogger(run), callbacks=[callback], accelerator="cpu",
+        enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+    )
+    held = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
+    trainer.fit(module, torch.utils.data.DataLoader(held, batch_size=64))
+    return trainer
+"""
 
 
-def job(code: str, project: str, url: str, spool: Path, *, quiet: bool = True) -> str:
+def job(code: str, project: str, url: str, spool: Path, *, before: str = "", quiet: bool = True) -> str:
     """Run it -> what it printed. It must end well, and where it is quiet say nothing of ours on stderr."""
     environ = os.environ | {"CURVEWISE_URL": url, "CURVEWISE_SPOOL": str(spool), "KERAS_BACKEND": "torch"}
     done = subprocess.run(
-        [sys.executable, "-c", START + textwrap.dedent(code), project],
+        [sys.executable, "-c", START + before + textwrap.dedent(code), project],
         env=environ, cwd=spool.parent, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -364,32 +387,16 @@ def test_lightning_on_autopilot_under_a_schedule_that_sets_the_rate_itself(proje
     with stub(advising) as serving:
         out = job(
             """
-            import warnings
-            import lightning
-            import torch
-            warnings.simplefilter("ignore")
-            class Linear(lightning.LightningModule):
-                def __init__(self):
-                    super().__init__()
-                    self.layer = torch.nn.Linear(8, 3)
-                def training_step(self, batch, _):
-                    loss = torch.nn.functional.cross_entropy(self.layer(batch[0]), batch[1])
-                    self.log("train/loss", loss, on_step=False, on_epoch=True)
-                    return loss
+            class Scheduled(Linear):
                 def configure_optimizers(self):
                     optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
                     return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1.0)]
             flown = curvewise.lightning.FlyByAutopilot(run, allow={"decay_lr"}, timeout_s=20, hold=1)
-            trainer = lightning.Trainer(
-                max_epochs=4, logger=curvewise.lightning.CurvewiseLogger(run), callbacks=[flown], accelerator="cpu",
-                enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
-            )
-            held = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
-            trainer.fit(Linear(), torch.utils.data.DataLoader(held, batch_size=64))
+            trainer = fit(Scheduled(), flown)
             print(trainer.optimizers[0].param_groups[0]["lr"], len(flown.pilot.acts))
             run.finish()
             """,
-            project, serving.url, spool,
+            project, serving.url, spool, before=LINEAR_IN_LIGHTNING,
         )  # fmt: skip
     rate, acts = out.split()[-2:]
     assert (float(rate), int(acts)) == (pytest.approx(0.01), 1)
